@@ -1,0 +1,442 @@
+"""Training as an iterator: weights move, news comes out; no files and no screen.
+
+    state = TrainingState(config, image_shape)
+    for progress in train(state, train_images, heldout_images):
+        print(progress.step, progress.elbo)
+
+What a step does depends on the configuration and the step's number alone: minibatches and noise
+are drawn from a generator seeded by (seed, epoch). So the same seed gives the same weights bit for
+bit on the same machine and threads, and a state that was saved and restored goes on as if it had
+never stopped.
+
+References:
+    Auto-Encoding Variational Bayes (Kingma & Welling, 2014), algorithm 1
+    https://arxiv.org/abs/1312.6114
+"""
+
+__all__ = ["RECIPES", "Progress", "Recipe", "TrainingConfig", "TrainingState", "train"]
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae.datasets import Pixels
+from vae.errors import VisageError
+from vae.gradient import ElboGradient
+from vae.latent import evaluate
+from vae.model import VAE, check_sizes
+
+# Steps between two records once training is under way, and between two held-out evaluations:
+# often enough to watch, seldom enough to cost under 2 % of the time.
+RECORD_EVERY = 100
+EVALUATE_EVERY = 200
+
+# Seconds after which a record is due whatever the step, so that slow models show signs of life.
+RECORD_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: everything a person seldom chooses.
+
+    Arguments:
+        hidden_dims: The hidden layers of a model whose layers were not chosen.
+        optimizer: ``adam`` or ``adagrad``.
+        learning_rate: Its highest value.
+        warmup_steps: Steps over which the learning rate rises from zero.
+        cosine: Whether it then falls to zero along a half cosine, or stays.
+        encoder_weight_decay: The L2 penalty on the encoder's parameters.
+        input_noise: The standard deviation of the Gaussian noise added to the encoder's input.
+        clip_norm: The largest norm of a gradient, or infinity.
+        averaging: The decay a step of the exponential moving average of the weights that is
+            evaluated and kept; 0 keeps the weights themselves.
+    """
+
+    hidden_dims: tuple[int, ...] = (200,)
+    optimizer: str = "adam"
+    learning_rate: float = 3e-3
+    warmup_steps: int = 0
+    cosine: bool = False
+    encoder_weight_decay: float = 0.0
+    input_noise: float = 0.0
+    clip_norm: float = math.inf
+    averaging: float = 0.0
+
+
+RECIPES = {
+    "paper": Recipe(optimizer="adagrad", learning_rate=0.01, encoder_weight_decay=0.5),
+    "default": Recipe(warmup_steps=100, cosine=True),
+}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a person chooses of a run; what is None is the recipe's.
+
+    Raises:
+        VisageError: A value that no run can have.
+    """
+
+    dataset: str = "frey"
+    latent_dim: int = 2
+    hidden_dims: tuple[int, ...] | None = None
+    batch_size: int = 100
+    steps: int = 10_000
+    learning_rate: float | None = None
+    holdout: float = 0.1
+    split: str = "random"
+    split_seed: int = 0
+    seed: int = 0
+    recipe: str = "default"
+    device: str = "auto"
+
+    def __post_init__(self):
+        if self.recipe not in RECIPES:
+            raise VisageError(f"A recipe is one of {', '.join(RECIPES)}, not '{self.recipe}'.")
+        recipe = RECIPES[self.recipe]
+        check_sizes((1, 1), self.latent_dim, tuple(self.hidden_dims or (1,)))
+        hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
+        rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
+        object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
+        object.__setattr__(self, "learning_rate", rate)
+        for name, value in (("steps", self.steps), ("batch size", self.batch_size)):
+            if value < 1:
+                raise VisageError(f"The {name} must be at least 1, not {value}.")
+        if not 0 < rate < math.inf:
+            raise VisageError(f"The learning rate must be above 0, not {rate:g}.")
+        if not 0 < self.holdout < 1:
+            raise VisageError(
+                f"The held-out share must lie between 0 and 1, not at {self.holdout:g}."
+            )
+        if self.split not in ("random", "last"):
+            raise VisageError(f"A split is 'random' or 'last', not '{self.split}'.")
+        if min(self.seed, self.split_seed) < 0:
+            raise VisageError("A seed must be 0 or more.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """News of a training run, as one record of its metrics.
+
+    Arguments:
+        step: Steps taken.
+        samples: Training samples evaluated.
+        seconds: Time spent in the training loop.
+        elbo: The mean over the minibatches since the last record, in nats an image; so are
+            ``log_likelihood`` and ``kl``.
+        heldout_elbo: The mean over the held-out set, in nats an image, or None where it was not
+            measured; so are ``heldout_log_likelihood`` and ``heldout_kl``.
+        learning_rate: That of the last step.
+        steps_per_second: The speed since the last record.
+    """
+
+    step: int
+    samples: int
+    seconds: float
+    elbo: float
+    log_likelihood: float
+    kl: float
+    heldout_elbo: float | None
+    heldout_log_likelihood: float | None
+    heldout_kl: float | None
+    learning_rate: float
+    steps_per_second: float
+
+
+class TrainingState:
+    """All that training changes: save its tensors, restore them, and nothing is lost.
+
+    Arguments:
+        config: What to train and how.
+        image_shape: (H, W) or (H, W, 3).
+
+    Attributes:
+        model: The model being trained.
+        averaged: The model that is evaluated and kept: the average of the weights over recent
+            steps, or ``model`` itself where the recipe does not average.
+        best: The weights of ``averaged`` at its best held-out ELBO, in the order of
+            ``parameters()``, end to end; empty until there is one.
+    """
+
+    def __init__(self, config: TrainingConfig, image_shape: tuple[int, ...]):
+        self.config = config
+        self.recipe = RECIPES[config.recipe]
+        self.device = choose_device(config.device)
+        torch.manual_seed(config.seed)
+        self.model = VAE(image_shape, config.latent_dim, config.hidden_dims).to(self.device)
+        self.weights, gradient = one_buffer(self.model)
+        self.averaged = self.model
+        if self.recipe.averaging:
+            self.averaged = VAE(image_shape, config.latent_dim, config.hidden_dims)
+            self.averaged.to(self.device)
+            self.average, _ = one_buffer(self.averaged)
+            self.average.copy_(self.weights)
+        # One parameter for the optimiser and one for its decayed part: a step over two long
+        # vectors costs a fraction of one over a list of small ones.
+        encoder_size = sum(weight.numel() for weight in self.model.encoder.parameters())
+        parts = []
+        for values, slopes in zip(
+            self.weights.split([encoder_size, len(self.weights) - encoder_size]),
+            gradient.split([encoder_size, len(self.weights) - encoder_size]),
+            strict=True,
+        ):
+            values.grad = slopes
+            parts.append(values)
+        self.gradient = gradient
+        self.optimizer = self._optimizer(*parts)
+        self.step = 0
+        self.seconds = 0.0
+        self.best = torch.empty(0)
+        self.best_step = 0
+        self.best_elbo = -math.inf
+
+    def _optimizer(self, encoder: Tensor, decoder: Tensor) -> torch.optim.Optimizer:
+        kind = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}[self.recipe.optimizer]
+        groups = [
+            {"params": [encoder], "weight_decay": self.recipe.encoder_weight_decay},
+            {"params": [decoder], "weight_decay": 0.0},
+        ]
+        fused = self.device.type == "cpu" or self.recipe.optimizer == "adam"
+        return kind(groups, lr=self.config.learning_rate, fused=fused)
+
+    def learning_rate(self) -> float:
+        """That of the next step: a linear warm-up, then a half cosine down to zero."""
+        rate, warmup = self.config.learning_rate, self.recipe.warmup_steps
+        if self.step < warmup:
+            return rate * (self.step + 1) / warmup
+        if not self.recipe.cosine:
+            return rate
+        share = (self.step - warmup) / max(1, self.config.steps - warmup)
+        return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+    def update(self) -> None:
+        """Take one optimiser step with the gradient that is there, and average the weights."""
+        rate = self.learning_rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if self.recipe.clip_norm < math.inf:
+            norm = self.gradient.norm()
+            self.gradient.mul_((self.recipe.clip_norm / (norm + 1e-6)).clamp_(max=1.0))
+        self.optimizer.step()
+        self.step += 1
+        if self.recipe.averaging:
+            # Early on the average forgets faster, so that it doesn't hold on to the start.
+            decay = min(self.recipe.averaging, self.step / (self.step + 10))
+            self.average.lerp_(self.weights, 1 - decay)
+
+    def keep_if_best(self, heldout_elbo: float) -> None:
+        """Remember the weights if they are the best so far on the held-out set."""
+        if heldout_elbo > self.best_elbo:
+            self.best = one_vector(self.averaged).clone()
+            self.best_elbo = heldout_elbo
+            self.best_step = self.step
+
+    def best_model(self) -> VAE:
+        """A copy of the model at its best held-out ELBO."""
+        model = VAE(self.model.image_shape, self.model.latent_dim, self.model.hidden_dims)
+        torch.nn.utils.vector_to_parameters(self.best.cpu(), model.parameters())
+        return model.requires_grad_(False).eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, for a safetensors file."""
+        tensors = {
+            "weights": self.weights,
+            "progress": torch.tensor(
+                [self.step, self.seconds, self.best_step, self.best_elbo], dtype=torch.float64
+            ),
+            "best": self.best,
+        }
+        if self.averaged is not self.model:
+            tensors["average"] = self.average
+        for place, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{place}.{name}": value for name, value in moments.items()}
+        return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`tensors` returned.
+
+        Raises:
+            VisageError: The tensors are not those of such a state.
+        """
+        try:
+            self.weights.copy_(tensors["weights"])
+            if self.averaged is not self.model:
+                self.average.copy_(tensors["average"])
+            self.best = tensors["best"].to(self.device)
+            step, self.seconds, best_step, self.best_elbo = tensors["progress"].tolist()
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, value in tensors.items():
+                if name.startswith("optimizer."):
+                    _, place, key = name.split(".")
+                    moments.setdefault(int(place), {})[key] = value
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise VisageError(
+                "The saved state is not of this configuration, so the run can't be resumed."
+            ) from error
+        self.step, self.best_step = int(step), int(best_step)
+        if moments:
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def train(
+    state: TrainingState, images: np.ndarray | Pixels, heldout: np.ndarray | Pixels
+) -> Iterator[Progress]:
+    """Train up to the configured number of steps, yielding news as it comes.
+
+    Between two yields the state may be read, evaluated and saved; that changes nothing.
+
+    Arguments:
+        state: Where to start from, and what is changed.
+        images: The training set, pixels in [0, 1], of shape (N, D).
+        heldout: The held-out set, of shape (n, D).
+
+    Raises:
+        VisageError: The batch is larger than the training set, or the loss is no longer a number.
+    """
+    config, recipe = state.config, state.recipe
+    check_batch(config, len(images))
+    gradient = ElboGradient(state.model, config.batch_size)
+    evaluate_every = evaluation_interval(len(heldout), config.batch_size)
+    started = time.perf_counter() - state.seconds
+    last_step, last_seconds = state.step, state.seconds
+    totals = torch.zeros(2)
+
+    for x, noise, input_noise in minibatches(images, state):
+        encoder_input = x if input_noise is None else x + recipe.input_noise * input_noise
+        totals += torch.stack(gradient(x, noise, encoder_input))
+        state.update()
+
+        state.seconds = time.perf_counter() - started
+        measured = is_due(state.step, evaluate_every) or state.step == config.steps
+        recorded = measured or is_due(state.step, RECORD_EVERY)
+        if not recorded and state.seconds - last_seconds < RECORD_SECONDS:
+            continue
+        log_likelihood, kl = (totals / (state.step - last_step)).tolist()
+        found = {}
+        if measured:
+            found = {
+                name: float(values.mean())
+                for name, values in evaluate(state.averaged, heldout, samples=1).items()
+            }
+        if not all(map(math.isfinite, (log_likelihood, kl, found.get("elbo", 0.0)))):
+            raise VisageError(
+                f"The loss stopped being a number at step {state.step}: what was saved before is "
+                "kept; try a lower learning rate."
+            )
+        if measured:
+            state.keep_if_best(found["elbo"])
+        state.seconds = time.perf_counter() - started
+        yield Progress(
+            step=state.step,
+            samples=state.step * config.batch_size,
+            seconds=state.seconds,
+            elbo=log_likelihood - kl,
+            log_likelihood=log_likelihood,
+            kl=kl,
+            heldout_elbo=found.get("elbo"),
+            heldout_log_likelihood=found.get("log_likelihood"),
+            heldout_kl=found.get("kl"),
+            learning_rate=state.optimizer.param_groups[0]["lr"],
+            steps_per_second=(state.step - last_step) / (state.seconds - last_seconds),
+        )
+        # What the reader of the news does with it is not training time.
+        started = time.perf_counter() - state.seconds
+        last_step, last_seconds = state.step, state.seconds
+        totals.zero_()
+
+
+def check_batch(config: TrainingConfig, images: int) -> None:
+    """Refuse a batch that a training set of so many images can't fill."""
+    if config.batch_size > images:
+        raise VisageError(
+            f"The batch size, {config.batch_size}, is larger than the training set of {images} "
+            "images: choose a smaller one."
+        )
+
+
+def minibatches(
+    images: np.ndarray | Pixels, state: TrainingState
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Images and noise of each step from the state's own to the last.
+
+    Yields:
+        Images (B, D), the reparametrisation's noise (B, K) and, if the recipe asks for it, noise
+        for the encoder's input (B, D). An epoch passes over the images in a fresh order and leaves
+        out those that don't fill a minibatch.
+    """
+    size, config = state.config.batch_size, state.config
+    per_epoch = len(images) // size
+    while state.step < config.steps:
+        epoch, first = divmod(state.step, per_epoch)
+        seeds = np.random.SeedSequence([config.seed, epoch]).generate_state(2, np.uint64)
+        order = np.random.default_rng(seeds[0]).permutation(len(images))
+        generator = torch.Generator().manual_seed(int(seeds[1]))
+        for place in range(per_epoch):
+            noise = torch.randn(size, config.latent_dim, generator=generator)
+            input_noise = None
+            if state.recipe.input_noise:
+                input_noise = torch.randn(size, images.shape[1], generator=generator)
+            if place < first:
+                continue
+            rows = order[place * size : (place + 1) * size]
+            yield torch.from_numpy(images[rows]), noise, input_noise
+            if state.step == config.steps:
+                return
+
+
+def is_due(step: int, every: int) -> bool:
+    """Whether a regular event falls on a step: early at 1, 2, 5, 10, 20, 50 …, then evenly."""
+    if step >= every:
+        return step % every == 0
+    magnitude = 10 ** int(math.log10(step))
+    return step in (magnitude, 2 * magnitude, 5 * magnitude)
+
+
+def evaluation_interval(heldout: int, batch_size: int) -> int:
+    """Steps between evaluations of the held-out set, so that they cost about a hundredth."""
+    # An evaluated image costs about a third of a trained one, which also goes backwards.
+    return max(EVALUATE_EVERY, 100 * math.ceil(heldout / (3 * batch_size)))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is the GPU where CUDA finds one, else the CPU.
+
+    Raises:
+        VisageError: There is no such device here.
+    """
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        name = "cuda" if available["cuda"] else "cpu"
+    if name not in available:
+        raise VisageError(f"A device is one of auto, {', '.join(available)}, not '{name}'.")
+    if not available[name]:
+        raise VisageError(f"This machine has no {name} device: choose --device cpu.")
+    return torch.device(name)
+
+
+def one_buffer(model: VAE) -> tuple[Tensor, Tensor]:
+    """Lay a model's parameters, and their gradients, end to end in one vector each."""
+    weights = one_vector(model).clone()
+    gradient = torch.zeros_like(weights)
+    place = 0
+    for weight in model.parameters():
+        end = place + weight.numel()
+        weight.data = weights[place:end].view_as(weight)
+        weight.grad = gradient[place:end].view_as(weight)
+        place = end
+    return weights, gradient
+
+
+def one_vector(model: VAE) -> Tensor:
+    """A model's parameters end to end, detached."""
+    return torch.nn.utils.parameters_to_vector(model.parameters()).detach()
