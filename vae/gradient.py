@@ -34,8 +34,7 @@ class ElboGradient:
     """Fills ``.grad`` of a model's parameters for minibatches of one size.
 
     Arguments:
-        model: The model, on the CPU; every parameter has a ``.grad`` of its own shape, which is
-            overwritten.
+        model: The model; every parameter has a ``.grad`` of its own shape, which is overwritten.
         batch_size: The number B of images in a minibatch.
     """
 
@@ -44,20 +43,22 @@ class ElboGradient:
         self.batch_size = batch_size
         self.encoder = _Backpropagation(model.encoder, batch_size)
         self.decoder = _Backpropagation(model.decoder, batch_size)
-        self.residual = torch.empty(batch_size, model.pixels)
-        self.precision = torch.empty(batch_size, model.pixels)
+        self.residual, self.precision = model.decoder.head.weight.new_empty(
+            2, batch_size, model.pixels
+        )
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, noise: Tensor, encoder_input: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, x: Tensor, noise: Tensor, encoder_input: Tensor) -> Tensor:
         """One forward and backward pass.
 
         Arguments:
             x: Flattened images, (B, D).
             noise: The standard normal noise of the reparametrisation, (B, K).
-            encoder_input: What the encoder sees of x, (B, D): x itself, or x with noise.
+            encoder_input: What the encoder sees of x, (B, D): x itself, or x standardised and
+                with noise.
 
         Returns:
-            The minibatch's mean log-likelihood and mean KL divergence, in nats.
+            The minibatch's mean log-likelihood and mean KL divergence in nats, of shape (2,).
         """
         size = self.batch_size
         latent = self.encoder.forward(encoder_input)
@@ -88,7 +89,7 @@ class ElboGradient:
         m.div_(size).add_(g)
         v.copy_(variance.sub_(1).div_(size).addcmul_(g, scaled_noise).mul_(0.5))
         self.encoder.backward(latent, encoder_input, to_input=False)
-        return log_likelihood, kl
+        return torch.stack((log_likelihood, kl))
 
 
 class _Backpropagation:
@@ -96,8 +97,9 @@ class _Backpropagation:
 
     def __init__(self, network: GaussianMLP, batch_size: int):
         self.layers = [*network.hidden, network.head]
-        self.outputs = [torch.empty(batch_size, layer.out_features) for layer in self.layers]
-        self.gradients = [torch.empty(batch_size, layer.in_features) for layer in self.layers]
+        new = network.head.weight.new_empty
+        self.outputs = [new(batch_size, layer.out_features) for layer in self.layers]
+        self.gradients = [new(batch_size, layer.in_features) for layer in self.layers]
 
     def forward(self, x: Tensor) -> Tensor:
         for layer, output in zip(self.layers, self.outputs, strict=True):

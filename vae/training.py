@@ -5,7 +5,7 @@
         print(progress.step, progress.elbo)
 
 What a step does depends on the configuration and the step's number alone: minibatches and noise
-are drawn from a generator seeded by (seed, epoch). So the same seed gives the same weights bit for
+are drawn from generators seeded by (seed, epoch). So the same seed gives the same weights bit for
 bit on the same machine and threads, and a state that was saved and restored goes on as if it had
 never stopped.
 
@@ -16,6 +16,7 @@ References:
 
 __all__ = ["RECIPES", "Progress", "Recipe", "TrainingConfig", "TrainingState", "train"]
 
+import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,12 @@ EVALUATE_EVERY = 200
 # Seconds after which a record is due whatever the step, so that slow models show signs of life.
 RECORD_SECONDS = 1.0
 
+# Images that a large training set's mean and variance are measured on.
+STATISTICS_IMAGES = 20_000
+
+# The size of the noise bank, in pixels.
+NOISE_BANK = 2**20
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -51,7 +58,11 @@ class Recipe:
         warmup_steps: Steps over which the learning rate rises from zero.
         cosine: Whether it then falls to zero along a half cosine, or stays.
         encoder_weight_decay: The L2 penalty on the encoder's parameters.
-        input_noise: The standard deviation of the Gaussian noise added to the encoder's input.
+        fit_to_data: Whether training starts from what the training set's mean and variance tell:
+            the encoder sees pixels centred and scaled, and the decoder's biases give the mean
+            image and the mean variance.
+        input_noise: The standard deviation of the Gaussian noise added to the encoder's input, in
+            units of a pixel's [0, 1].
         clip_norm: The largest norm of a gradient, or infinity.
         averaging: The decay a step of the exponential moving average of the weights that is
             evaluated and kept; 0 keeps the weights themselves.
@@ -63,6 +74,7 @@ class Recipe:
     warmup_steps: int = 0
     cosine: bool = False
     encoder_weight_decay: float = 0.0
+    fit_to_data: bool = False
     input_noise: float = 0.0
     clip_norm: float = math.inf
     averaging: float = 0.0
@@ -70,7 +82,16 @@ class Recipe:
 
 RECIPES = {
     "paper": Recipe(optimizer="adagrad", learning_rate=0.01, encoder_weight_decay=0.5),
-    "default": Recipe(warmup_steps=100, cosine=True),
+    "default": Recipe(
+        hidden_dims=(200, 200, 200),
+        learning_rate=4e-3,
+        warmup_steps=200,
+        cosine=True,
+        fit_to_data=True,
+        input_noise=0.1,
+        clip_norm=50.0,
+        averaging=0.99,
+    ),
 }
 
 
@@ -156,10 +177,10 @@ class TrainingState:
         image_shape: (H, W) or (H, W, 3).
 
     Attributes:
-        model: The model being trained.
-        averaged: The model that is evaluated and kept: the average of the weights over recent
-            steps, or ``model`` itself where the recipe does not average.
-        best: The weights of ``averaged`` at its best held-out ELBO, in the order of
+        model: The model being trained; its encoder sees standardised pixels.
+        step: Steps taken.
+        seconds: Time spent in the training loop.
+        best: The weights of :attr:`averaged` at its best held-out ELBO, in the order of
             ``parameters()``, end to end; empty until there is one.
     """
 
@@ -169,33 +190,56 @@ class TrainingState:
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
         self.model = VAE(image_shape, config.latent_dim, config.hidden_dims).to(self.device)
-        self.weights, gradient = one_buffer(self.model)
-        self.averaged = self.model
-        if self.recipe.averaging:
-            self.averaged = VAE(image_shape, config.latent_dim, config.hidden_dims)
-            self.averaged.to(self.device)
-            self.average, _ = one_buffer(self.averaged)
-            self.average.copy_(self.weights)
-        # One parameter for the optimiser and one for its decayed part: a step over two long
-        # vectors costs a fraction of one over a list of small ones.
-        encoder_size = sum(weight.numel() for weight in self.model.encoder.parameters())
-        parts = []
-        for values, slopes in zip(
-            self.weights.split([encoder_size, len(self.weights) - encoder_size]),
-            gradient.split([encoder_size, len(self.weights) - encoder_size]),
-            strict=True,
-        ):
-            values.grad = slopes
-            parts.append(values)
-        self.gradient = gradient
-        self.optimizer = self._optimizer(*parts)
+        self.weights, self.gradient = one_buffer(self.model)
+        self.average = self.weights.clone() if self.recipe.averaging else self.weights
+        self.standardisation = Standardisation(
+            torch.zeros(self.model.pixels, device=self.device), 1.0
+        )
+        self.optimizer = self._optimizer()
         self.step = 0
         self.seconds = 0.0
         self.best = torch.empty(0)
         self.best_step = 0
         self.best_elbo = -math.inf
+        self._evaluated = copy.deepcopy(self.model).requires_grad_(False).eval()
+        self._evaluated_at = -1
 
-    def _optimizer(self, encoder: Tensor, decoder: Tensor) -> torch.optim.Optimizer:
+    @property
+    def averaged(self) -> VAE:
+        """The model to evaluate and keep, as of this step.
+
+        Its weights are averaged over recent steps where the recipe says so, and its encoder takes
+        plain pixels. It is one and the same object at every step: copy what you keep.
+        """
+        if self._evaluated_at != self.step:
+            # The parameters become views of the vector they are given, hence a copy.
+            torch.nn.utils.vector_to_parameters(
+                self.average.clone(), self._evaluated.parameters()
+            )
+            self.standardisation.fold_into(self._evaluated)
+            self._evaluated_at = self.step
+        return self._evaluated
+
+    def fit_to(self, images: np.ndarray | Pixels) -> None:
+        """Start from the training set's mean and variance, if the recipe asks for it."""
+        if not self.recipe.fit_to_data:
+            return
+        some = images[:: 1 + len(images) // STATISTICS_IMAGES]
+        pixels = torch.from_numpy(np.asarray(some)).to(self.device)
+        mean = pixels.mean(dim=0)
+        variance = (pixels - mean).square().mean()
+        self.standardisation = Standardisation(mean, 1 / max(float(variance.sqrt()), 1e-3))
+        head = self.model.decoder.head.bias.data
+        head[: len(mean)] = mean.clamp(0.02, 0.98).logit()
+        head[len(mean) :] = variance.clamp(min=1e-6).log()
+        self.average.copy_(self.weights)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        # Two long vectors, the encoder's weights and the decoder's: a step over them costs a
+        # fraction of one over a list of small ones.
+        size = sum(weight.numel() for weight in self.model.encoder.parameters())
+        encoder, decoder = self.weights[:size], self.weights[size:]
+        encoder.grad, decoder.grad = self.gradient[:size], self.gradient[size:]
         kind = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}[self.recipe.optimizer]
         groups = [
             {"params": [encoder], "weight_decay": self.recipe.encoder_weight_decay},
@@ -215,7 +259,7 @@ class TrainingState:
         return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
     def update(self) -> None:
-        """Take one optimiser step with the gradient that is there, and average the weights."""
+        """Take one optimiser step with the gradient that is there; average the weights."""
         rate = self.learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -246,16 +290,24 @@ class TrainingState:
         """Everything that the next step depends on, for a safetensors file."""
         tensors = {
             "weights": self.weights,
-            "progress": torch.tensor(
-                [self.step, self.seconds, self.best_step, self.best_elbo], dtype=torch.float64
-            ),
             "best": self.best,
+            "input.mean": self.standardisation.mean,
+            "progress": torch.tensor(
+                [
+                    self.step,
+                    self.seconds,
+                    self.best_step,
+                    self.best_elbo,
+                    self.standardisation.scale,
+                ],
+                dtype=torch.float64,
+            ),
         }
-        if self.averaged is not self.model:
+        if self.recipe.averaging:
             tensors["average"] = self.average
         for place, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{place}.{name}": value for name, value in moments.items()}
-        return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        return {name: value.detach().cpu().clone() for name, value in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from what :meth:`tensors` returned.
@@ -263,25 +315,46 @@ class TrainingState:
         Raises:
             VisageError: The tensors are not those of such a state.
         """
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, place, key = name.split(".")
+                moments.setdefault(int(place), {})[key] = value
         try:
             self.weights.copy_(tensors["weights"])
-            if self.averaged is not self.model:
+            if self.recipe.averaging:
                 self.average.copy_(tensors["average"])
+            step, self.seconds, best_step, self.best_elbo, scale = tensors["progress"].tolist()
+            self.standardisation = Standardisation(tensors["input.mean"].to(self.device), scale)
             self.best = tensors["best"].to(self.device)
-            step, self.seconds, best_step, self.best_elbo = tensors["progress"].tolist()
-            moments: dict[int, dict[str, Tensor]] = {}
-            for name, value in tensors.items():
-                if name.startswith("optimizer."):
-                    _, place, key = name.split(".")
-                    moments.setdefault(int(place), {})[key] = value
         except (KeyError, ValueError, RuntimeError) as error:
             raise VisageError(
                 "The saved state is not of this configuration, so the run can't be resumed."
             ) from error
         self.step, self.best_step = int(step), int(best_step)
+        self._evaluated_at = -1
         if moments:
             groups = self.optimizer.state_dict()["param_groups"]
             self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """What an encoder sees of pixels x while it is trained: (x - mean) · scale.
+
+    Inputs centred and of unit variance make the first layer's gradient well conditioned (LeCun et
+    al., Efficient BackProp, 1998, section 4.3). A trained encoder takes this into its first layer,
+    so that a checkpoint's encoder takes plain pixels.
+    """
+
+    mean: Tensor
+    scale: float
+
+    def fold_into(self, model: VAE) -> None:
+        """Make an encoder of standardised pixels one of plain pixels."""
+        first = model.encoder.hidden[0]
+        first.weight.mul_(self.scale)
+        first.bias.sub_(first.weight @ self.mean)
 
 
 def train(
@@ -299,17 +372,18 @@ def train(
     Raises:
         VisageError: The batch is larger than the training set, or the loss is no longer a number.
     """
-    config, recipe = state.config, state.recipe
+    config = state.config
     check_batch(config, len(images))
+    if state.step == 0:
+        state.fit_to(images)
     gradient = ElboGradient(state.model, config.batch_size)
     evaluate_every = evaluation_interval(len(heldout), config.batch_size)
     started = time.perf_counter() - state.seconds
     last_step, last_seconds = state.step, state.seconds
-    totals = torch.zeros(2)
+    totals = torch.zeros(2, device=state.device)
 
-    for x, noise, input_noise in minibatches(images, state):
-        encoder_input = x if input_noise is None else x + recipe.input_noise * input_noise
-        totals += torch.stack(gradient(x, noise, encoder_input))
+    for x, encoder_input, noise in minibatches(images, state):
+        totals += gradient(x, noise, encoder_input)
         state.update()
 
         state.seconds = time.perf_counter() - started
@@ -362,32 +436,56 @@ def check_batch(config: TrainingConfig, images: int) -> None:
 
 def minibatches(
     images: np.ndarray | Pixels, state: TrainingState
-) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """Images and noise of each step from the state's own to the last.
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """What each step sees, from the state's own step to the last.
+
+    An epoch passes over the images in a fresh order and leaves out those that don't fill a
+    minibatch.
 
     Yields:
-        Images (B, D), the reparametrisation's noise (B, K) and, if the recipe asks for it, noise
-        for the encoder's input (B, D). An epoch passes over the images in a fresh order and leaves
-        out those that don't fill a minibatch.
+        Images (B, D), what the encoder sees of them (B, D), and the reparametrisation's noise
+        (B, K).
     """
-    size, config = state.config.batch_size, state.config
+    config, device = state.config, state.device
+    size = config.batch_size
     per_epoch = len(images) // size
+    resident = None if isinstance(images, Pixels) else torch.from_numpy(images).to(device)
+    encoder_input = torch.empty(size, images.shape[1], device=device)
+    offsets = input_offsets(state)
     while state.step < config.steps:
         epoch, first = divmod(state.step, per_epoch)
-        seeds = np.random.SeedSequence([config.seed, epoch]).generate_state(2, np.uint64)
-        order = np.random.default_rng(seeds[0]).permutation(len(images))
-        generator = torch.Generator().manual_seed(int(seeds[1]))
-        for place in range(per_epoch):
-            noise = torch.randn(size, config.latent_dim, generator=generator)
-            input_noise = None
-            if state.recipe.input_noise:
-                input_noise = torch.randn(size, images.shape[1], generator=generator)
-            if place < first:
-                continue
-            rows = order[place * size : (place + 1) * size]
-            yield torch.from_numpy(images[rows]), noise, input_noise
-            if state.step == config.steps:
-                return
+        random = np.random.default_rng([config.seed, epoch])
+        order = random.permutation(len(images))
+        starts = random.integers(len(offsets) - size + 1, size=per_epoch)
+        noise = torch.from_numpy(
+            random.standard_normal((per_epoch, size, config.latent_dim), dtype=np.float32)
+        ).to(device)
+        rows = torch.from_numpy(order).to(device)
+        for place in range(first, min(per_epoch, first + config.steps - state.step)):
+            chosen = slice(place * size, (place + 1) * size)
+            if resident is None:
+                x = torch.from_numpy(images[order[chosen]]).to(device)
+            else:
+                x = resident.index_select(0, rows[chosen])
+            offset = offsets[starts[place] : starts[place] + size]
+            torch.add(offset, x, alpha=state.standardisation.scale, out=encoder_input)
+            yield x, encoder_input, noise[place]
+
+
+def input_offsets(state: TrainingState) -> Tensor:
+    """A bank of what is added to scaled images for the encoder: noise, less their mean.
+
+    Fresh noise for every pixel of every step would cost a tenth of the training time; a slice of
+    a bank at a random place serves as well.
+    """
+    config, scale = state.config, state.standardisation.scale
+    mean = state.standardisation.mean
+    count = config.batch_size
+    if state.recipe.input_noise:
+        count = max(2 * count, NOISE_BANK // len(mean))
+    generator = torch.Generator().manual_seed(config.seed)
+    noise = torch.randn(count, len(mean), generator=generator).to(state.device)
+    return noise.mul_(state.recipe.input_noise).sub_(mean).mul_(scale)
 
 
 def is_due(step: int, every: int) -> bool:
