@@ -1,0 +1,176 @@
+"""Checkpoints: a round trip, and everything a file from a stranger can get wrong."""
+
+import json
+import os
+import stat
+import struct
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from vae import VAE, load_checkpoint, save_checkpoint
+from vae.checkpoint import FORMAT_VERSION, read_info
+from vae.errors import VisageError
+from vae.model import Gaussian
+
+
+@pytest.fixture
+def model():
+    return VAE((4, 3), latent_dim=2, hidden_dims=(6, 5))
+
+
+@pytest.fixture
+def path(tmp_path, model):
+    place = tmp_path / "model.safetensors"
+    posterior = Gaussian(torch.randn(7, 2), torch.randn(7, 2))
+    save_checkpoint(place, model, {"dataset": "frey", "step": 12}, posterior)
+    return place
+
+
+def rewrite(path, metadata=None, **tensors):
+    """Write the file again with other metadata or tensors; None leaves a tensor out."""
+    with safetensors.safe_open(path, "pt") as file:
+        known = json.loads(file.metadata()["visage"])
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    weights |= {name.replace("__", "."): value for name, value in tensors.items()}
+    weights = {name: value for name, value in weights.items() if value is not None}
+    text = {"visage": json.dumps(known | (metadata or {}))}
+    safetensors.torch.save_file(weights, path, text)
+
+
+def test_round_trip(path, model):
+    found = load_checkpoint(path)
+    x = torch.rand(5, 12)
+    torch.testing.assert_close(found.model.encode(x), model.encode(x), rtol=0, atol=0)
+    assert found.model.hidden_dims == (6, 5)
+    assert found.info["dataset"] == "frey"
+    assert found.info["step"] == 12
+    assert found.info["format_version"] == FORMAT_VERSION
+    assert found.posterior.mean.shape == found.posterior.log_var.shape == (7, 2)
+    assert read_info(path) == found.info
+
+
+def test_a_posterior_is_optional(tmp_path, model):
+    save_checkpoint(tmp_path / "bare.safetensors", model)
+    assert load_checkpoint(tmp_path / "bare.safetensors").posterior is None
+
+
+def test_nothing_in_it_is_pickled_and_it_is_readable_by_others(path):
+    assert b"\x80\x04" not in path.read_bytes()[:2]
+    assert path.stat().st_mode & stat.S_IRUSR
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_a_missing_file_gets_a_sentence(tmp_path):
+    with pytest.raises(VisageError, match="There is no checkpoint"):
+        load_checkpoint(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("kept", [0, 4, 9, 100, -1])
+def test_a_truncated_file_gets_a_sentence(path, kept):
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(VisageError, match="not a whole safetensors file"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\x80\x04pickle", b"\x00" * 1000])
+def test_a_foreign_file_gets_a_sentence(path, content):
+    path.write_bytes(content)
+    with pytest.raises(VisageError, match="not a whole safetensors file"):
+        load_checkpoint(path)
+
+
+def test_a_header_that_promises_too_much_is_not_believed(path):
+    path.write_bytes(struct.pack("<Q", 2**62) + path.read_bytes()[8:])
+    with pytest.raises(VisageError):
+        load_checkpoint(path)
+
+
+def test_somebody_else_s_safetensors_file_gets_a_sentence(path):
+    safetensors.torch.save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(VisageError, match="not a Visage checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_later_format_version_asks_for_an_update(path):
+    rewrite(path, {"format_version": FORMAT_VERSION + 1})
+    with pytest.raises(VisageError, match="update Visage"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"format_version": "one"},
+        {"format_version": 0},
+        {"image_shape": 12},
+        {"image_shape": [4, -3]},
+        {"latent_dim": 0},
+        {"latent_dim": None},
+        {"hidden_dims": []},
+        {"hidden_dims": ["6"]},
+        {"hidden_dims": [6, 6]},
+        {"latent_dim": 3},
+        {"image_shape": [4, 4]},
+        {"image_shape": [10**9, 10**9]},
+        {"hidden_dims": [10**6, 10**6]},
+    ],
+)
+def test_metadata_that_does_not_fit_gets_a_sentence(path, metadata):
+    rewrite(path, metadata)
+    with pytest.raises(VisageError):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"encoder__head__weight": torch.zeros(4, 4)},
+        {"encoder__head__weight": torch.zeros(4, 5, dtype=torch.float64)},
+        {"encoder__head__weight": None},
+        {"surprise": torch.zeros(1)},
+        {"posterior__mean": torch.zeros(7, 3)},
+        {"posterior__mean": torch.zeros(6, 2)},
+        {"posterior__mean": None},
+    ],
+)
+def test_tensors_that_do_not_fit_get_a_sentence(path, tensors):
+    rewrite(path, **tensors)
+    with pytest.raises(VisageError, match="not a Visage checkpoint"):
+        load_checkpoint(path)
+
+
+def test_deeply_nested_metadata_gets_a_sentence(path, model):
+    text = {"visage": "[" * 50_000}
+    safetensors.torch.save_file(dict(model.state_dict()), path, text)
+    with pytest.raises(VisageError, match="metadata"):
+        load_checkpoint(path)
+
+
+def test_a_failed_save_leaves_what_was_there(path, model, monkeypatch):
+    before = path.read_bytes()
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
+    with pytest.raises(VisageError, match="No space left"):
+        save_checkpoint(path, model)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_gets_a_sentence(tmp_path, model):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(VisageError, match="can't be written"):
+        save_checkpoint(tmp_path / "file" / "model.safetensors", model)
+
+
+def test_weights_come_back_bit_for_bit(path, model):
+    found = load_checkpoint(path).model.state_dict()
+    for name, weight in model.state_dict().items():
+        np.testing.assert_array_equal(found[name].numpy(), weight.numpy())

@@ -1,0 +1,208 @@
+"""Data sets and their splits."""
+
+import hashlib
+import io
+
+import numpy as np
+import pytest
+import requests
+import scipy.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vae import datasets
+from vae.datasets import Faces, Pixels
+from vae.errors import VisageError
+
+
+@pytest.fixture
+def empty_data_folder(tmp_path, monkeypatch):
+    """A data folder in which nothing lies yet."""
+    monkeypatch.setenv("VISAGE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def frey_content(monkeypatch):
+    """A file of the published one's form, whose checksum counts as right."""
+    images = np.random.default_rng(0).integers(0, 256, (560, 1965), dtype=np.uint8)
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, {"ff": images})
+    content = buffer.getvalue()
+    monkeypatch.setattr(datasets, "FREY_SHA256", hashlib.sha256(content).hexdigest())
+    return content
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise requests.ConnectionError("no network")
+
+    monkeypatch.setattr(requests, "get", refuse)
+
+
+def test_olivetti_is_always_there():
+    faces = datasets.load("olivetti")
+    assert faces.images.shape == (400, 28, 23)
+    assert faces.images.dtype == np.uint8
+    assert faces.images.std() > 30
+    assert "AT&T" in faces.credit
+
+
+@pytest.mark.skipif(
+    not datasets.is_here("frey"), reason="frey_rawface.mat is not in VISAGE_DATA or data/"
+)
+def test_frey_is_the_published_array():
+    faces = datasets.load("frey")
+    assert faces.images.shape == (1965, 28, 20)
+    assert faces.sha256 == "2438ba4f0d2a6bd8bac43de756141eaa33c8d248dd613d464bdb1210d9b7af78"
+
+
+def test_sha256_is_that_of_the_bytes():
+    images = np.random.default_rng(0).integers(0, 256, (9000, 2, 2), dtype=np.uint8)
+    assert Faces("some", images).sha256 == hashlib.sha256(images.tobytes()).hexdigest()
+
+
+@settings(deadline=None)
+@given(
+    st.integers(2, 200),
+    st.floats(0.01, 0.99),
+    st.sampled_from(["random", "last"]),
+    st.integers(0, 9),
+)
+def test_a_split_divides_every_image_once(count, holdout, how, seed):
+    faces = Faces("some", np.zeros((count, 2, 2), np.uint8))
+    if not 0 < round(count * holdout) < count:
+        with pytest.raises(VisageError, match="held-out share"):
+            faces.split_indices(holdout, how, seed)
+        return
+    train, heldout = faces.split_indices(holdout, how, seed)
+    assert sorted([*train, *heldout]) == list(range(count))
+    assert len(heldout) == round(count * holdout)
+    if how == "last":
+        assert heldout.min() > train.max()
+
+
+def test_a_split_depends_on_its_seed_alone():
+    faces = datasets.load("olivetti")
+    first, again, other = (faces.split(seed=seed)[1] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_split_gives_flattened_pixels_in_the_unit_interval():
+    faces = datasets.load("olivetti")
+    train, heldout = faces.split(holdout=0.1)
+    assert train.shape == (360, 28 * 23)
+    assert heldout.shape == (40, 28 * 23)
+    assert train.dtype == np.float32
+    assert 0 <= train.min() < 0.2
+    assert 0.8 < train.max() <= 1
+    _, indices = faces.split_indices(holdout=0.1)
+    np.testing.assert_array_equal(
+        np.rint(heldout * 255).astype(np.uint8), faces.images[indices].reshape(40, -1)
+    )
+
+
+@pytest.mark.parametrize("holdout", [0, 1, -0.1, 1.5, 1e-9, float("nan")])
+def test_an_impossible_share_gets_a_sentence(holdout):
+    with pytest.raises(VisageError, match="held-out share"):
+        datasets.load("olivetti").split(holdout)
+
+
+def test_an_unknown_way_to_split_gets_a_sentence():
+    with pytest.raises(VisageError, match="'random' or 'last'"):
+        datasets.load("olivetti").split(how="first")
+
+
+def test_an_unknown_data_set_gets_a_sentence():
+    with pytest.raises(VisageError, match="choose one of frey, olivetti"):
+        datasets.load("celeba")
+
+
+def test_a_memory_mapped_set_reads_like_an_array(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (50, 3, 4), dtype=np.uint8)
+    np.save(tmp_path / "some.npy", images)
+    faces = datasets.load(tmp_path / "some.npy")
+    lazy, _ = faces.split(holdout=0.2)
+    plain, _ = Faces("some", images).split(holdout=0.2)
+    assert isinstance(lazy, Pixels)
+    assert lazy.shape == plain.shape
+    np.testing.assert_array_equal(np.asarray(lazy), plain)
+    np.testing.assert_array_equal(lazy[np.array([3, 1, 2])], plain[[3, 1, 2]])
+    np.testing.assert_array_equal(lazy[5:9], plain[5:9])
+
+
+def test_frey_without_network_says_how_to_get_it(empty_data_folder, no_network):
+    assert not datasets.is_here("frey")
+    with pytest.raises(VisageError, match=r"put frey_rawface\.mat"):
+        datasets.load("frey")
+    assert not datasets.is_here("frey")
+
+
+def test_frey_is_not_fetched_where_that_is_not_wanted(empty_data_folder, no_network):
+    with pytest.raises(VisageError, match="not on this machine"):
+        datasets.load("frey", fetch=False)
+
+
+def test_a_download_is_checked_and_reported(empty_data_folder, frey_content, monkeypatch):
+    shares = []
+    serve(monkeypatch, frey_content)
+    datasets.download("frey", shares.append)
+    assert datasets.load("frey", fetch=False).images.shape == (1965, 28, 20)
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)
+
+
+def test_a_damaged_download_leaves_nothing(empty_data_folder, monkeypatch):
+    serve(monkeypatch, b"not the file")
+    with pytest.raises(VisageError, match="download of frey failed"):
+        datasets.download("frey")
+    assert not datasets.is_here("frey")
+
+
+def serve(monkeypatch, content):
+    """Answer pooch's request with these bytes, in pieces."""
+
+    class Response:
+        headers = {"content-length": str(len(content))}  # noqa: RUF012
+
+        def raise_for_status(self):
+            pass
+
+        def iter_content(self, chunk_size):
+            return (content[start : start + chunk_size] for start in range(0, len(content), 1024))
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(requests, "get", lambda *_, **__: Response())
+
+
+@pytest.mark.parametrize("content", [b"", b"MATLAB 5.0 MAT-file, but not really"])
+def test_a_wrong_upload_is_refused_and_changes_nothing(empty_data_folder, frey_content, content):
+    datasets.store_frey(frey_content)
+    with pytest.raises(VisageError, match="damaged or another file"):
+        datasets.store_frey(content)
+    assert (empty_data_folder / datasets.FREY_FILE).read_bytes() == frey_content
+
+
+def test_an_upload_is_kept(empty_data_folder, frey_content):
+    assert len(datasets.store_frey(frey_content)) == 1965
+    assert datasets.is_here("frey")
+
+
+def test_a_damaged_file_in_the_folder_gets_a_sentence(empty_data_folder):
+    empty_data_folder.mkdir()
+    (empty_data_folder / datasets.FREY_FILE).write_bytes(b"damaged")
+    with pytest.raises(VisageError, match="damaged or another file"):
+        datasets.load("frey")
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((3, 4), np.uint8), np.zeros((3, 4, 4)), np.zeros((0, 4, 4), np.uint8)]
+)
+def test_an_array_that_holds_no_images_gets_a_sentence(tmp_path, array):
+    np.save(tmp_path / "some.npy", array)
+    with pytest.raises(VisageError, match="must hold"):
+        datasets.load(tmp_path / "some.npy")

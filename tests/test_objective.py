@@ -1,0 +1,145 @@
+"""The objective against closed forms, quadrature and autograd."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import MultivariateNormal
+
+from vae import VAE, elbo, importance_weighted_bound
+from vae.gradient import ElboGradient
+from vae.model import Gaussian
+from vae.objective import elbo_given_posterior
+from vae.training import one_buffer
+
+
+class LinearGaussian:
+    """x = A z + b + noise: a model whose posterior and evidence are known in closed form."""
+
+    def __init__(self, pixels: int = 4, latent_dim: int = 2):
+        generator = torch.Generator().manual_seed(1)
+        self.map = torch.randn(pixels, latent_dim, generator=generator).double()
+        self.bias = torch.randn(pixels, generator=generator).double()
+        self.variance = 0.3
+        self.latent_dim = latent_dim
+
+    def decode(self, z: torch.Tensor) -> Gaussian:
+        mean = z @ self.map.T + self.bias
+        return Gaussian(mean, torch.full_like(mean, math.log(self.variance)))
+
+    def encode(self, x: torch.Tensor) -> Gaussian:
+        # A diagonal Gaussian, wider than the true posterior and a little off its mean.
+        mean = (x - self.bias) @ torch.linalg.pinv(self.map).T + 0.1
+        return Gaussian(mean, torch.full_like(mean, -1.0))
+
+    def evidence(self, x: torch.Tensor) -> torch.Tensor:
+        covariance = self.map @ self.map.T + self.variance * torch.eye(len(self.map)).double()
+        return MultivariateNormal(self.bias, covariance).log_prob(x)
+
+    def exact_elbo(self, x: torch.Tensor) -> torch.Tensor:
+        posterior = self.encode(x)
+        residual = x - self.decode(posterior.mean).mean
+        spread = (self.map.square() @ posterior.log_var.exp().T).T
+        log_likelihood = -0.5 * (
+            math.log(2 * math.pi * self.variance) + (residual.square() + spread) / self.variance
+        ).sum(-1)
+        return log_likelihood - posterior.kl_from_prior().sum(-1)
+
+
+@pytest.fixture
+def linear():
+    return LinearGaussian()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(3, 4, generator=torch.Generator().manual_seed(2)).double()
+
+
+def test_estimate_of_the_elbo_has_the_closed_form_as_its_mean(linear, images):
+    noise = torch.randn(200_000, 3, 2, generator=torch.Generator().manual_seed(3)).double()
+    estimate = elbo(linear, images, noise)
+    torch.testing.assert_close(estimate.elbo, linear.exact_elbo(images), rtol=0, atol=0.05)
+    torch.testing.assert_close(estimate.elbo, estimate.log_likelihood - estimate.kl)
+
+
+def test_bounds_are_ordered_and_the_tighter_one_reaches_the_evidence(linear, images):
+    noise = torch.randn(50_000, 3, 2, generator=torch.Generator().manual_seed(3)).double()
+    bound = importance_weighted_bound(linear, images, noise)
+    evidence = linear.evidence(images)
+    assert (linear.exact_elbo(images) < bound).all()
+    torch.testing.assert_close(bound, evidence, rtol=0, atol=0.02)
+
+
+def test_importance_weighted_bound_of_one_sample_estimates_the_elbo(linear, images):
+    noise = torch.randn(100_000, 3, 2, generator=torch.Generator().manual_seed(3)).double()
+    one_by_one = importance_weighted_bound(
+        linear, images.repeat(100_000, 1), noise.reshape(1, -1, 2)
+    )
+    mean = one_by_one.reshape(-1, 3).mean(0)
+    torch.testing.assert_close(mean, linear.exact_elbo(images), rtol=0, atol=0.1)
+
+
+def test_several_samples_are_the_mean_of_single_ones():
+    model = VAE((4, 3), hidden_dims=(6,))
+    x, noise = torch.rand(5, 12), torch.randn(7, 5, 2)
+    single = torch.stack([elbo(model, x, one).log_likelihood for one in noise])
+    several = elbo(model, x, noise)
+    assert several.elbo.shape == (5,)
+    torch.testing.assert_close(several.log_likelihood, single.mean(0))
+
+
+def test_a_given_posterior_takes_the_encoder_s_place():
+    model = VAE((4, 3), hidden_dims=(6,))
+    x, noise = torch.rand(5, 12), torch.randn(5, 2)
+    torch.testing.assert_close(
+        elbo_given_posterior(model, x, model.encode(x), noise), elbo(model, x, noise)
+    )
+
+
+def test_gradient_agrees_with_finite_differences():
+    torch.manual_seed(0)
+    model = VAE((3, 2), hidden_dims=(4,)).double()
+    x, noise = torch.rand(5, 6).double(), torch.randn(5, 2).double()
+
+    def loss(*weights):
+        state = dict(zip(dict(model.named_parameters()), weights, strict=True))
+        terms = torch.func.functional_call(Elbo(model), state_under("model", state), (x, noise))
+        return -terms.mean()
+
+    assert torch.autograd.gradcheck(loss, tuple(model.parameters()))
+
+
+class Elbo(torch.nn.Module):
+    """The bound as a module's forward pass, which is what functional_call needs."""
+
+    def __init__(self, model: VAE):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x, noise):
+        return elbo(self.model, x, noise).elbo
+
+
+def state_under(prefix: str, state: dict) -> dict:
+    return {f"{prefix}.{name}": weight for name, weight in state.items()}
+
+
+@pytest.mark.parametrize("hidden_dims", [(7,), (9, 6), (9, 6, 5)])
+@pytest.mark.parametrize("latent_dim", [1, 2, 10])
+def test_gradient_derived_by_hand_is_autograd_s(hidden_dims, latent_dim):
+    torch.manual_seed(0)
+    model = VAE((5, 4), latent_dim, hidden_dims).double()
+    x, noise = torch.rand(8, 20).double(), torch.randn(8, latent_dim).double()
+    seen = x + 0.1 * torch.randn_like(x)
+
+    terms = elbo_given_posterior(model, x, model.encode(seen), noise)
+    (-terms.elbo.mean()).backward()
+    expected = [weight.grad.clone() for weight in model.parameters()]
+
+    one_buffer(model)
+    found = ElboGradient(model, 8)(x, noise, seen)
+    torch.testing.assert_close(found[0], terms.log_likelihood.mean())
+    torch.testing.assert_close(found[1], terms.kl.mean())
+    for weight, gradient in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(weight.grad, gradient)

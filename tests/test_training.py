@@ -1,0 +1,250 @@
+"""Training: what it sees, what it keeps, and that it repeats itself bit for bit."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vae import datasets
+from vae.errors import VisageError
+from vae.latent import evaluate
+from vae.training import (
+    RECIPES,
+    TrainingConfig,
+    TrainingState,
+    evaluation_interval,
+    is_due,
+    minibatches,
+    train,
+)
+
+SHAPE = (28, 23)
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return datasets.load("olivetti").split()
+
+
+def configured(**choices) -> TrainingConfig:
+    return TrainingConfig(
+        **{"dataset": "olivetti", "hidden_dims": (20,), "steps": 60, "batch_size": 50} | choices
+    )
+
+
+def finished(sets, **choices) -> TrainingState:
+    state = TrainingState(configured(**choices), SHAPE)
+    for _ in train(state, *sets):
+        pass
+    return state
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_training_raises_the_elbo(sets, recipe):
+    state = TrainingState(configured(recipe=recipe, steps=300), SHAPE)
+    before = evaluate(state.averaged, sets[1])["elbo"].mean()
+    news = list(train(state, *sets))
+    after = evaluate(state.averaged, sets[1])["elbo"].mean()
+    assert after > before + 50
+    assert news[-1].elbo > news[0].elbo
+    assert news[-1].step == state.step == 300
+    assert news[-1].samples == 300 * 50
+    measured = [one.heldout_elbo for one in news if one.heldout_elbo is not None]
+    assert state.best_elbo == max(measured)
+    for one in news:
+        assert one.elbo == pytest.approx(one.log_likelihood - one.kl)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(sets, recipe):
+    first, again, other = (finished(sets, recipe=recipe, seed=seed).weights for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("stop", [1, 5, 20])
+def test_a_restored_state_ends_where_an_uninterrupted_one_does(sets, recipe, stop):
+    whole = finished(sets, recipe=recipe)
+    state = TrainingState(configured(recipe=recipe), SHAPE)
+    for progress in train(state, *sets):
+        if progress.step == stop:
+            break
+    tensors = state.tensors()
+    state = TrainingState(configured(recipe=recipe), SHAPE)
+    state.restore(tensors)
+    assert state.step == stop
+    for _ in train(state, *sets):
+        pass
+    assert torch.equal(whole.weights, state.weights)
+    assert torch.equal(whole.best, state.best)
+    assert whole.best_step == state.best_step
+
+
+def test_looking_at_the_state_changes_nothing(sets):
+    state = TrainingState(configured(), SHAPE)
+    for _ in train(state, *sets):
+        weights, average = state.weights.clone(), state.average.clone()
+        evaluate(state.averaged, sets[0])
+        state._evaluated_at = -1
+        evaluate(state.averaged, sets[0])
+        assert torch.equal(state.weights, weights)
+        assert torch.equal(state.average, average)
+        state.tensors()
+        state.best_model()
+    assert torch.equal(state.weights, finished(sets).weights)
+
+
+def test_the_evaluated_model_takes_plain_pixels(sets):
+    state = finished(sets)
+    x = torch.from_numpy(sets[1])
+    seen = (x - state.standardisation.mean) * state.standardisation.scale
+    state.average.copy_(state.weights)
+    state.restore(state.tensors())
+    expected = state.model.encode(seen)
+    torch.testing.assert_close(state.averaged.encode(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_best_model_is_kept(sets):
+    state = finished(sets, steps=200)
+    found = evaluate(state.best_model(), sets[1], samples=1)["elbo"].mean()
+    assert found == pytest.approx(state.best_elbo, rel=1e-6)
+
+
+def test_an_epoch_shows_each_image_once(sets):
+    images = np.arange(210, dtype=np.float32)[:, None].repeat(28 * 23, 1)
+    state = TrainingState(configured(steps=8), SHAPE)
+    seen = []
+    for x, _, noise in minibatches(images, state):
+        assert noise.shape == (50, 2)
+        seen.append(x[:, 0])
+        state.step += 1
+    first, second = torch.cat(seen[:4]), torch.cat(seen[4:])
+    assert len(first.unique()) == len(second.unique()) == 200
+    assert not torch.equal(first, second)
+
+
+def test_the_encoder_sees_noise_and_the_likelihood_does_not(sets):
+    state = TrainingState(configured(), SHAPE)
+    state.fit_to(sets[0])
+    x, seen, _ = next(minibatches(sets[0], state))
+    pixels = seen / state.standardisation.scale + state.standardisation.mean
+    noise = pixels - x
+    assert noise.std() == pytest.approx(state.recipe.input_noise, rel=0.05)
+    assert noise.mean() == pytest.approx(0, abs=0.01)
+    assert x.min() >= 0
+    assert x.max() <= 1
+
+
+def test_the_paper_s_recipe_is_the_article_s():
+    recipe = RECIPES["paper"]
+    assert recipe.optimizer == "adagrad"
+    assert recipe.learning_rate == 0.01
+    assert recipe.encoder_weight_decay == 0.5
+    assert recipe.hidden_dims == (200,)
+    assert TrainingConfig().batch_size == 100
+    assert not recipe.fit_to_data
+    assert recipe.input_noise == recipe.averaging == 0
+
+
+def test_the_paper_s_recipe_takes_torch_s_own_adagrad_steps(sets):
+    """The flat buffers and the gradient by hand against the plainest PyTorch."""
+    state = TrainingState(configured(recipe="paper", steps=5), SHAPE)
+    plain = TrainingState(configured(recipe="paper", steps=5), SHAPE).averaged
+    plain.requires_grad_(True)
+    optimizer = torch.optim.Adagrad(
+        [
+            {"params": plain.encoder.parameters(), "weight_decay": 0.5},
+            {"params": plain.decoder.parameters()},
+        ],
+        lr=0.01,
+    )
+    from vae.objective import elbo
+
+    drawing = TrainingState(configured(recipe="paper", steps=5), SHAPE)
+    for x, _, noise in minibatches(sets[0], drawing):
+        optimizer.zero_grad()
+        (-elbo(plain, x, noise).elbo.mean()).backward()
+        optimizer.step()
+        drawing.step += 1
+    for _ in train(state, *sets):
+        pass
+    expected = torch.nn.utils.parameters_to_vector(plain.parameters())
+    torch.testing.assert_close(state.weights, expected.detach(), rtol=1e-3, atol=1e-5)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero():
+    state = TrainingState(configured(steps=2000), SHAPE)
+    rates = []
+    for state.step in range(2000):
+        rates.append(state.learning_rate())
+    top = state.recipe.warmup_steps
+    assert np.argmax(rates) in (top - 1, top)
+    assert (np.diff(rates[:top]) > 0).all()
+    assert (np.diff(rates[top:]) < 0).all()
+    assert rates[-1] < 1e-3 * max(rates)
+
+
+@pytest.mark.parametrize("rate", [1e6, 1e30])
+def test_a_loss_that_is_no_number_ends_training_with_a_sentence(sets, rate):
+    state = TrainingState(configured(recipe="paper", learning_rate=rate, steps=500), SHAPE)
+    with pytest.raises(VisageError, match="try a lower learning rate"):
+        list(train(state, *sets))
+
+
+def test_a_batch_larger_than_the_set_gets_a_sentence(sets):
+    state = TrainingState(configured(batch_size=361), SHAPE)
+    with pytest.raises(VisageError, match="larger than the training set of 360"):
+        list(train(state, *sets))
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"latent_dim": 0},
+        {"hidden_dims": (0,)},
+        {"steps": 0},
+        {"steps": -5},
+        {"batch_size": 0},
+        {"holdout": 0},
+        {"holdout": 1},
+        {"holdout": math.nan},
+        {"split": "first"},
+        {"learning_rate": 0},
+        {"learning_rate": -1},
+        {"learning_rate": math.nan},
+        {"recipe": "secret"},
+        {"seed": -1},
+    ],
+)
+def test_impossible_choices_get_a_sentence(choice):
+    with pytest.raises(VisageError):
+        configured(**choice)
+
+
+def test_a_device_that_is_not_here_gets_a_sentence():
+    with pytest.raises(VisageError, match="device"):
+        TrainingState(configured(device="abacus"), SHAPE)
+
+
+def test_a_state_of_another_configuration_is_refused(sets):
+    tensors = finished(sets).tensors()
+    with pytest.raises(VisageError, match="not of this configuration"):
+        TrainingState(configured(hidden_dims=(21,)), SHAPE).restore(tensors)
+
+
+def test_recipes_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RECIPES["paper"].learning_rate = 1
+
+
+def test_events_come_often_early_and_evenly_later():
+    due = [step for step in range(1, 1001) if is_due(step, 200)]
+    assert due == [1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 800, 1000]
+
+
+def test_evaluations_stay_a_small_share_of_the_work():
+    for heldout in (40, 196, 10_000, 1_000_000):
+        assert heldout / (3 * 100) <= evaluation_interval(heldout, 100) / 50
