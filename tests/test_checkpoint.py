@@ -57,6 +57,13 @@ def test_a_posterior_is_optional(tmp_path, model):
     assert load_checkpoint(tmp_path / "bare.safetensors").posterior is None
 
 
+def test_a_posterior_may_be_as_the_encoder_gives_it(tmp_path, model):
+    posterior = model.encode(torch.rand(7, 12))
+    save_checkpoint(tmp_path / "fresh.safetensors", model, posterior=posterior)
+    found = load_checkpoint(tmp_path / "fresh.safetensors").posterior
+    torch.testing.assert_close(found.mean, posterior.mean.detach())
+
+
 def test_nothing_in_it_is_pickled_and_it_is_readable_by_others(path):
     assert b"\x80\x04" not in path.read_bytes()[:2]
     assert path.stat().st_mode & stat.S_IRUSR

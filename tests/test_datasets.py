@@ -49,10 +49,7 @@ def test_olivetti_is_always_there():
     assert "AT&T" in faces.credit
 
 
-@pytest.mark.skipif(
-    not datasets.is_here("frey"), reason="frey_rawface.mat is not in VISAGE_DATA or data/"
-)
-def test_frey_is_the_published_array():
+def test_frey_is_the_published_array(frey):
     faces = datasets.load("frey")
     assert faces.images.shape == (1965, 28, 20)
     assert faces.sha256 == "2438ba4f0d2a6bd8bac43de756141eaa33c8d248dd613d464bdb1210d9b7af78"

@@ -6,13 +6,14 @@ Errors are one sentence on stderr and exit code 2.
 import json
 import math
 import sys
+import time
 from pathlib import Path
 
 import click
 import numpy as np
 from tqdm import tqdm
 
-from vae import datasets, images, runs
+from vae import datasets, export, images, ingest, recording, runs
 from vae.checkpoint import load_checkpoint, replacing
 from vae.errors import VisageError
 from vae.latent import decode, manifold_grid
@@ -60,15 +61,59 @@ def main() -> None:
     """Train, judge and draw variational autoencoders of faces."""
 
 
+class Size(click.ParamType):
+    """Height and width, as 64x48 or 64×48; one number means a square."""
+
+    name = "HxW"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        sides = str(value).lower().replace("×", "x").split("x")
+        if not 1 <= len(sides) <= 2 or not all(side.strip().isdecimal() for side in sides):
+            self.fail("a size is a height and a width, such as 64x48", param, ctx)
+        return int(sides[0]), int(sides[-1])
+
+
 @main.command("datasets")
 @click.option("--download", "wanted", type=click.Choice(datasets.NAMES), help="Get this one.")
+@click.option(
+    "--add",
+    type=click.Path(path_type=Path),
+    help="Store a set: a folder or zip of images, or a .npy, .npz or .mat file.",
+)
+@click.option("--name", help="What to call it; its file's name if not given.")
+@click.option(
+    "--size", type=Size(), help="What its images become, or are where a file is a matrix."
+)
+@click.option("--colour/--grey", default=None, help="Colour where there is some, if not given.")
+@click.option("--fit", type=click.Choice(["crop", "pad"]), default="crop", show_default=True)
+@click.option("--images-in", type=click.Choice(["rows", "columns"]), help="Of a matrix.")
+@click.option("--transposed", is_flag=True, help="A matrix's pixels are written column by column.")
+@click.option("--variable", help="Which array of a .npz or .mat file.")
+@click.option("--rename", nargs=2, metavar="OLD NEW", help="Rename a stored set.")
+@click.option("--remove", metavar="NAME", help="Remove a stored set.")
 @as_json
-def list_datasets(wanted: str | None, as_json: bool) -> None:
+def list_datasets(
+    wanted: str | None,
+    add: Path | None,
+    rename: tuple[str, str] | None,
+    remove: str | None,
+    as_json: bool,
+    **choices: object,
+) -> None:
     """List the data sets: names, sizes, where each comes from, whether it is here."""
     if wanted:
         datasets.download(wanted, progress=sys.stderr.isatty())
+    if add:
+        add_dataset(add, **choices)
+    if rename:
+        click.echo(f"{rename[0]} is now {ingest.rename(*rename)}.", err=True)
+    if remove:
+        ingest.delete(remove)
+        click.echo(f"{remove} is gone.", err=True)
     rows = []
-    for name in datasets.NAMES:
+    for name in datasets.names():
         here = datasets.is_here(name)
         row = {"name": name, "here": here, "from": datasets.where_from(name)}
         if here:
@@ -82,6 +127,35 @@ def list_datasets(wanted: str | None, as_json: bool) -> None:
         shape = "×".join(map(str, row.get("image_shape", ())))
         size = f"{row['images']:,} images of {shape}" if row["here"] else "not on this machine"
         click.echo(f"{row['name']:<10} {size:<28} {row['from']}")
+
+
+def add_dataset(
+    path: Path,
+    name: str | None,
+    size: tuple[int, int] | None,
+    colour: bool | None,
+    fit: str,
+    images_in: str | None,
+    transposed: bool,
+    variable: str | None,
+) -> None:
+    """Store a set, and say what became of its files."""
+    layout = ingest.Layout(size, images_in, transposed, variable)
+    choices = ingest.Choices(size, colour, fit)
+    with tqdm(
+        total=100, unit="%", disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False
+    ) as bar:
+        found = ingest.look(path, layout, lambda share: bar.update(30 * share - bar.n))
+        stored = ingest.store(
+            found, name, choices, lambda share: bar.update(30 + 70 * share - bar.n)
+        )
+    click.echo(f"{stored.faces.name} holds {len(stored.faces):,} images now.", err=True)
+    for skipped, why in stored.skipped[:20]:
+        click.echo(f"  skipped {skipped}: {why}", err=True)
+    if len(stored.skipped) > 20:
+        click.echo(f"  … and {len(stored.skipped) - 20:,} more", err=True)
+    if found.ignored:
+        click.echo(f"  ignored {found.ignored:,} links and paths that lead elsewhere", err=True)
 
 
 @main.command("train", cls=SpreadOptions)
@@ -122,7 +196,7 @@ def train_command(
     with tqdm(
         total=run.config.steps, unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True
     ) as bar:
-        for progress in runs.trained(run):
+        for progress in recording.trained(run, say_place):
             bar.update(progress.step - bar.n)
             news["ELBO"] = f"{progress.elbo:.1f}"
             if progress.heldout_elbo is not None:
@@ -131,9 +205,24 @@ def train_command(
     report(run, as_json)
 
 
+def say_place(place: int) -> None:
+    """Tell on the terminal why nothing happens yet."""
+    waits_for = "another run" if place == 1 else f"{place} other runs"
+    tqdm.write(
+        f"This machine is training already: waiting for {waits_for} to end. VISAGE_MAX_RUNS "
+        "says how many may train at once.",
+        file=sys.stderr,
+    )
+
+
 def report(run: runs.Run, as_json: bool) -> None:
     """Print how a run ended."""
     status = run.status()
+    if not run.last.exists():
+        raise VisageError(
+            f"{status.state.capitalize()} before there was a first checkpoint. Go on with: "
+            f"python -m vae train --resume {run.path}"
+        )
     last = load_checkpoint(run.last).info
     best = load_checkpoint(run.best).info if run.best.exists() else last
     found = {
@@ -161,6 +250,98 @@ def report(run: runs.Run, as_json: bool) -> None:
         click.echo(f"Go on with: python -m vae train --resume {run.path}")
 
 
+@main.group("runs", invoke_without_command=True)
+@as_json
+@click.pass_context
+def runs_group(context: click.Context, as_json: bool) -> None:
+    """List the runs, or stop, resume, extend, rename and remove one."""
+    if context.invoked_subcommand:
+        return
+    rows = [row_of(run) for run in runs.all_runs()]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    if not rows:
+        click.echo(f"There are no runs in {runs.folder()}/: start one with 'python -m vae train'.")
+    for row in rows:
+        elbo = row["best_heldout_elbo"]
+        best = "" if elbo is None else f"  held-out ELBO {elbo:,.1f} at step {row['best_step']:,}"
+        place = f", {row['place']} before it" if row["place"] else ""
+        state = row["state"] + place
+        click.echo(f"{row['run']:<32} {state:<12} {row['step']:>9,} of {row['steps']:,}{best}")
+        if row["error"]:
+            click.echo(f"{'':<32} {row['error']}")
+
+
+def row_of(run: runs.Run) -> dict:
+    """What the list says of a run."""
+    status, results = run.status(), run.results()
+    return {
+        "run": run.name,
+        "state": status.state,
+        "place": status.place,
+        "step": status.step,
+        "steps": run.config.steps,
+        "best_step": results.get("step"),
+        "best_heldout_elbo": results.get("heldout", {}).get("elbo"),
+        "error": status.error,
+        "path": str(run.path),
+    }
+
+
+run_argument = click.argument("name")
+
+
+@runs_group.command("stop")
+@run_argument
+def stop_command(name: str) -> None:
+    """Ask a run to save and stop, and wait until it has."""
+    run = runs.find(name)
+    run.stop()
+    while run.status().is_alive:
+        time.sleep(0.1)
+    click.echo(f"Stopped at step {run.status().step:,}.")
+
+
+@runs_group.command("resume")
+@run_argument
+def resume_command(name: str) -> None:
+    """Go on with a run, in a process of its own."""
+    launch(runs.find(name))
+
+
+@runs_group.command("extend")
+@run_argument
+@click.option("--steps", type=int, required=True, help="The step to train up to.")
+def extend_command(name: str, steps: int) -> None:
+    """Give a run more steps and go on with it, in a process of its own."""
+    run = runs.find(name)
+    run.extend(steps)
+    launch(run)
+
+
+def launch(run: runs.Run) -> None:
+    """Start a run and say where to look."""
+    run.launch()
+    click.echo(f"{run.name} goes on in the background: 'python -m vae runs' shows how it does.")
+
+
+@runs_group.command("rename")
+@run_argument
+@click.argument("new_name")
+def rename_command(name: str, new_name: str) -> None:
+    """Give a run another name."""
+    click.echo(str(runs.find(name).rename(new_name).path))
+
+
+@runs_group.command("rm")
+@run_argument
+def remove_command(name: str) -> None:
+    """Remove a run and all that it recorded."""
+    runs.find(name).delete()
+    click.echo(f"{name} is gone.")
+
+
 @main.command("evaluate")
 @checkpoint_argument
 @click.option("--dataset", help="Another data set than the checkpoint names.")
@@ -184,7 +365,7 @@ def evaluate_command(
     split = info.get("split", {"how": "random", "holdout": 0.1, "seed": 0})
     sets = faces.split(split["holdout"], split["how"], split["seed"])
     found = {
-        part: runs.summary(model, pixels, samples, importance_samples)
+        part: recording.summary(model, pixels, samples, importance_samples)
         for part, pixels in zip(("train", "heldout"), sets, strict=True)
     }
     if as_json:
@@ -224,6 +405,18 @@ def sample_command(checkpoint: Path, out: Path, count: int, seed: int, scale: in
     canvas = np.ones((math.ceil(count / columns) * columns, *faces.shape[1:]))
     canvas[:count] = faces
     write_picture(out, canvas.reshape(-1, columns, *faces.shape[1:]), scale)
+
+
+@main.command("export")
+@checkpoint_argument
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder.")
+def export_command(checkpoint: Path, out: Path) -> None:
+    """Write encoder.onnx and decoder.onnx, checked against the model."""
+    model = load_checkpoint(checkpoint).model
+    for name, content in (("encoder", export.encoder(model)), ("decoder", export.decoder(model))):
+        with replacing(out / f"{name}.onnx") as beside:
+            beside.write_bytes(content)
+        click.echo(str(out / f"{name}.onnx"))
 
 
 def write_picture(out: Path, faces: np.ndarray, scale: int) -> None:

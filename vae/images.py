@@ -1,11 +1,18 @@
 """Pictures: pixels in [0, 1] to bytes, tiles and PNG files."""
 
-__all__ = ["png", "tile", "to_uint8"]
+__all__ = ["animation", "differences", "photo", "png", "side_by_side", "tile", "to_uint8"]
 
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
+
+from vae.errors import VisageError
+
+# Close to the ends of ColorBrewer's RdBu, which people with a colour deficiency tell apart as
+# well, and bright enough for a dark page.
+BLUE = np.array([48, 118, 200])
+RED = np.array([206, 44, 56])
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
@@ -33,6 +40,20 @@ def tile(images: np.ndarray, gap: int = 0, background: int = 255) -> np.ndarray:
     return whole[: whole.shape[0] - gap, : whole.shape[1] - gap]
 
 
+def side_by_side(*pictures: np.ndarray, gap: int = 0) -> np.ndarray:
+    """Pictures of one size in a row, with transparent gaps.
+
+    Arguments:
+        pictures: uint8, of shape (H, W), (H, W, 3) or (H, W, 4) each.
+        gap: The number of transparent pixels between neighbours.
+
+    Returns:
+        uint8, of shape (H, n·W + (n-1)·gap, 4).
+    """
+    row = [np.asarray(Image.fromarray(picture).convert("RGBA")) for picture in pictures]
+    return tile(np.stack(row)[None], gap, background=0)
+
+
 def png(image: np.ndarray, scale: int = 1, dpi: int | None = None) -> bytes:
     """Encode one image as PNG, each pixel enlarged to a crisp square.
 
@@ -45,3 +66,74 @@ def png(image: np.ndarray, scale: int = 1, dpi: int | None = None) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(enlarged).save(buffer, format="PNG", dpi=(dpi, dpi) if dpi else None)
     return buffer.getvalue()
+
+
+def animation(
+    frames: np.ndarray, format: str = "GIF", milliseconds: int = 60, scale: int = 1
+) -> bytes:
+    """Encode frames as a picture that plays for ever.
+
+    Arguments:
+        frames: uint8, of shape (T, H, W) or (T, H, W, 3).
+        format: ``GIF`` or ``WEBP``, which is lossless here.
+        milliseconds: How long each frame stays.
+        scale: The side of the square that each pixel becomes.
+    """
+    enlarged = frames.repeat(scale, axis=1).repeat(scale, axis=2)
+    first, *others = map(Image.fromarray, enlarged)
+    settings = {"lossless": True, "method": 2} if format == "WEBP" else {"optimize": False}
+    buffer = io.BytesIO()
+    first.save(
+        buffer,
+        format=format,
+        save_all=True,
+        append_images=others,
+        duration=milliseconds,
+        loop=0,
+        **settings,
+    )
+    return buffer.getvalue()
+
+
+def photo(content: bytes, image_shape: tuple[int, ...]) -> np.ndarray:
+    """A photo cut to a model's images: its middle, upright, in their size and colours.
+
+    Arguments:
+        content: A file that Pillow can read.
+        image_shape: (H, W) or (H, W, 3).
+
+    Returns:
+        uint8, of that shape.
+
+    Raises:
+        VisageError: It is no picture, or too large a one.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            upright = upright.convert("L" if len(image_shape) == 2 else "RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise VisageError("This is not a picture that can be read: give a JPEG or PNG.") from error
+    return np.asarray(ImageOps.fit(upright, (image_shape[1], image_shape[0])))
+
+
+def differences(
+    originals: np.ndarray, reconstructions: np.ndarray, limit: float = 0.5
+) -> np.ndarray:
+    """Where reconstructions are darker (blue) or brighter (red) than the originals.
+
+    Arguments:
+        originals: uint8, of shape (n, H, W) or (n, H, W, 3), whose channels are averaged.
+        reconstructions: Pixels in [0, 1], of the same shape.
+        limit: The difference that gets the full colour, in units of a pixel's [0, 1].
+
+    Returns:
+        uint8, of shape (n, H, W, 4): no difference is transparent, so that it is white on a light
+        page and black on a dark one.
+    """
+    difference = reconstructions - originals / np.float32(255)
+    if difference.ndim == 4:
+        difference = difference.mean(axis=-1)
+    share = np.clip(np.nan_to_num(difference / limit), -1, 1)[..., None]
+    colour = np.where(share < 0, BLUE, RED)
+    return np.concatenate([colour, np.rint(255 * np.abs(share))], axis=-1).astype(np.uint8)

@@ -10,8 +10,11 @@ __all__ = [
     "decoder_layers",
     "encode",
     "evaluate",
+    "kl_per_latent",
+    "log_prior",
     "manifold_axis",
     "manifold_grid",
+    "nearest",
     "reconstruct",
 ]
 
@@ -19,7 +22,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 import torch
 
 from vae.datasets import Pixels
@@ -157,6 +159,46 @@ def evaluate(
     return {name: torch.cat(parts).numpy() for name, parts in columns.items()}
 
 
+def kl_per_latent(posterior: Gaussian) -> np.ndarray:
+    """How much each latent tells of an image: its KL divergence from the prior, in nats.
+
+    A latent at 0 is not in use: its posterior is the prior whatever the image.
+
+    Arguments:
+        posterior: That of a set of images, tensors or arrays of shape (n, K).
+
+    Returns:
+        The means over the set, float64, of shape (K,).
+    """
+    tensors = Gaussian(*(torch.as_tensor(part).double() for part in posterior))
+    return tensors.kl_from_prior().mean(dim=0).numpy()
+
+
+def log_prior(z: np.ndarray) -> np.ndarray:
+    r"""The log-density of the prior, :math:`\log \mathcal{N}(z; 0, I)`, in nats.
+
+    Arguments:
+        z: Latent points, of shape (*, K).
+
+    Returns:
+        float64, of shape (*).
+    """
+    z = np.asarray(z, dtype=np.float64)
+    return -0.5 * (z.shape[-1] * np.log(2 * np.pi) + np.square(z).sum(axis=-1))
+
+
+def nearest(points: np.ndarray, z: np.ndarray, count: int) -> np.ndarray:
+    """The places of the latent points nearest to z, in Euclidean distance, the nearest first.
+
+    Arguments:
+        points: Of shape (N, K).
+        z: Of shape (K,).
+        count: How many at most.
+    """
+    distances = np.square(points - z).sum(axis=1)
+    return np.argsort(distances, kind="stable")[:count]
+
+
 def manifold_axis(count: int, tail: float = 0.01) -> np.ndarray:
     """Coordinates of the paper's Figure 4: evenly spaced in probability, not in z.
 
@@ -169,6 +211,9 @@ def manifold_axis(count: int, tail: float = 0.01) -> np.ndarray:
     Returns:
         A rising float64 array of shape (count,).
     """
+    # Importing it takes a third of a second, which the first page need not wait for.
+    import scipy.stats
+
     if count < 1 or not 0 < tail < 0.5:
         raise VisageError(
             f"A grid needs at least 1 point a side and a tail between 0 and 0.5, not {count} and "

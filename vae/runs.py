@@ -6,64 +6,41 @@ their place and renamed; the metrics file is only appended to. So no reader ever
 and whoever comes later (a refreshed page, a restarted server) sees all that was seen before.
 """
 
-__all__ = ["Run", "Status", "all_runs", "create", "folder", "trained"]
+__all__ = ["Run", "Status", "all_runs", "create", "find", "folder", "read_only"]
 
 import contextlib
 import dataclasses
-import errno
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import filelock
-import numpy as np
 import psutil
-import safetensors.torch
-import torch
 
-from vae import datasets, images
-from vae.checkpoint import replacing, save_checkpoint, write_tensors
-from vae.datasets import Faces
+from vae import datasets, processes, queue
+from vae.checkpoint import read_info, replacing
 from vae.errors import VisageError
-from vae.latent import decode, encode, evaluate, manifold_grid
-from vae.model import VAE, Gaussian
-from vae.training import (
-    Progress,
-    TrainingConfig,
-    TrainingState,
-    check_batch,
-    choose_device,
-    train,
-)
+from vae.metrics import MetricsFile, parsed
+from vae.processes import Process
+from vae.training import Progress, TrainingConfig, check_batch, choose_device
 
 STATES = ("queued", "running", "stopped", "finished", "failed", "interrupted")
 ALIVE = ("queued", "running")
 
-# Seconds between two signs of life, and after how many without one a run is given up. Only runs
-# of other machines are judged by that: a process of this machine is there or it isn't.
-HEARTBEAT = 1.0
+# Seconds without a sign of life after which a run of another machine is given up, and one that
+# nobody trains yet. A process of this machine is there or it isn't.
 SILENCE = 60.0
 
-# Seconds between two checkpoints at the least; a slow one makes the next come later, so that
-# they stay within this share of the training time.
-CHECKPOINT_SECONDS = 2.0
-CHECKPOINT_SHARE = 0.02
-
-# Beyond this number of images a checkpoint that more will follow is evaluated on a part of them.
-EVALUATED_IMAGES = 20_000
-
-# Each snapshot comes when the steps have grown by this factor since the last.
-SNAPSHOT_FACTOR = 1.2
-SNAPSHOT_GRID = 10
+KILLED = (
+    "Its process ended without a word: it was killed, as happens when memory runs out, or the "
+    "machine went down. Resume it; if that happens again, choose fewer hidden units."
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +53,10 @@ class Status:
             process that got the same number; ``host`` is its machine.
         step: Steps taken.
         heartbeat: When the trainer last wrote this, in seconds since the epoch.
-        error: What went wrong, in a sentence.
+        error: What went wrong and what to try, in a sentence or two.
+        created: When the run was made, in seconds since the epoch.
+        since: When the state became what it is.
+        place: How many other runs have to end before this one starts.
     """
 
     state: str = "queued"
@@ -86,6 +66,19 @@ class Status:
     step: int = 0
     heartbeat: float = 0.0
     error: str = ""
+    created: float = 0.0
+    since: float = 0.0
+    place: int = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the run goes on by itself: it is being trained, or will be."""
+        return self.state in ALIVE
+
+    @property
+    def process(self) -> Process | None:
+        """The trainer's process, if it is known."""
+        return None if self.pid is None or self.born is None else Process(self.pid, self.born)
 
 
 class Run:
@@ -100,14 +93,15 @@ class Run:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
+        # Status is read, changed and written by the trainer and by whoever launches it.
+        self._lock = filelock.FileLock(self.path / ".status.lock")
         try:
-            values = json.loads((self.path / "config.json").read_text())
-            self.config = TrainingConfig(**values)
+            self.config = TrainingConfig(**json.loads((self.path / "config.json").read_text()))
         except OSError as error:
             raise VisageError(f"There is no run at {self.path}.") from error
+        except VisageError:
+            raise
         except (TypeError, ValueError) as error:
-            if isinstance(error, VisageError):
-                raise
             raise VisageError(f"The configuration of the run {self.path} is damaged.") from error
 
     @property
@@ -126,96 +120,128 @@ class Run:
         return self.path / "best.safetensors"
 
     @property
+    def optimizer(self) -> Path:
+        """What training goes on from when it is resumed; it may not be there yet."""
+        return self.path / "optimizer.safetensors"
+
+    @property
     def log(self) -> Path:
         """What the trainer wrote for people."""
         return self.path / "log.txt"
 
     def status(self) -> Status:
         """How the run is doing; ``interrupted`` where its process went without a final word."""
+        fields = [field.name for field in dataclasses.fields(Status)]
         try:
-            known = Status(**json.loads((self.path / "status.json").read_text()))
+            values = self._read_status()
+            known = Status(**{name: values[name] for name in fields if name in values})
         except (OSError, TypeError, ValueError):
-            known = Status(state="interrupted")
-        if known.state in ALIVE and not _is_alive(known):
-            return dataclasses.replace(
-                known,
-                state="interrupted",
-                error="Its process ended without a word: it was killed, or the machine went down "
-                "or ran out of memory.",
+            known = Status(state="interrupted", error="Its status file is missing or damaged.")
+        if known.is_alive and not _is_alive(known):
+            known = dataclasses.replace(
+                known, state="interrupted", since=known.heartbeat, error=KILLED
             )
+        if known.state == "queued":
+            known = dataclasses.replace(known, place=queue.place(self.path.resolve()))
         return known
 
     def metrics(self) -> list[dict]:
-        """Every record, in the order of steps.
-
-        A run that was resumed from a checkpoint went some steps back and took them again: the
-        later records of those steps are the ones that count.
-        """
-        records: list[dict] = []
+        """Every record, in the order of steps."""
         with contextlib.suppress(FileNotFoundError):
-            for line in (self.path / "metrics.jsonl").read_bytes().splitlines():
-                try:
-                    record = json.loads(line)
-                    step = record["step"]
-                except (ValueError, KeyError, TypeError):
-                    continue
-                while records and records[-1]["step"] >= step:
-                    records.pop()
-                records.append(record)
-        return records
+            return parsed((self.path / "metrics.jsonl").read_bytes().splitlines())
+        return []
+
+    def metrics_file(self) -> MetricsFile:
+        """The same for whoever comes back for what is new, or can't take in everything."""
+        return MetricsFile(self.path / "metrics.jsonl")
 
     def snapshots(self) -> list[tuple[int, Path]]:
         """The small manifold pictures, as (step, file) in the order of steps."""
-        return [(int(path.stem), path) for path in sorted((self.path / "snapshots").glob("*.png"))]
+        pictures = (self.path / "snapshots").glob("[0-9]*.png")
+        return [(int(path.stem), path) for path in sorted(pictures)]
+
+    def log_tail(self, size: int = 20_000) -> str:
+        """The last characters of the log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+                return file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def results(self) -> dict:
+        """What the best checkpoint says of itself, or the last; empty before there is one."""
+        for path in (self.best, self.last):
+            with contextlib.suppress(VisageError):
+                return read_info(path)
+        return {}
 
     def launch(self) -> None:
         """Start (or go on with) training in a process of its own, which outlives this one.
 
         Raises:
-            VisageError: It is being trained already.
+            VisageError: It is being trained already, can't be started, or must not be.
         """
-        if self.status().state in ALIVE and self.status().pid:
-            raise VisageError(f"{self.name} is being trained already.")
-        self._forget_stop()
-        self.set_status(state="queued", pid=None, born=None, error="")
+        check_writable()
+        queue.limit()
+        with self._lock:
+            known = self.status()
+            if known.is_alive and known.pid:
+                raise VisageError(f"{self.name} is being trained already.")
+            self.forget_stop()
+            self.set_status(state="queued", pid=None, born=None, host=processes.host(), error="")
+            try:
+                pid = self._start_trainer()
+            except OSError as error:
+                sentence = f"Its process could not be started: {error.strerror}."
+                self.set_status(state="failed", error=sentence)
+                raise VisageError(f"{self.name}: {sentence}") from error
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = processes.process(pid)
+                self.set_status(pid=process.pid, born=process.born)
+                queue.join(self.path.resolve(), process)
+
+    def _start_trainer(self) -> int:
+        # The project's folder is where `python -m vae` finds the package, whatever folder the app
+        # was started from; paths that were relative to that one must stay valid.
+        environment = {
+            **os.environ,
+            "VISAGE_DATA": str(datasets.folder().resolve()),
+            "VISAGE_RUNS": str(folder().resolve()),
+        }
+        # Threads that spin while they wait make a busy machine crawl: with one other process, 2
+        # threads were measured at 7 steps/s spinning and 140 sleeping.
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         with self.log.open("ab") as log:
-            # The project's folder is where `python -m vae` finds the package, whatever folder
-            # the app was started from; paths that were relative to that one must stay valid.
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "vae", "train", "--resume", str(self.path.resolve())],
-                env={
-                    **os.environ,
-                    "VISAGE_DATA": str(datasets.folder().resolve()),
-                    "VISAGE_RUNS": str(folder().resolve()),
-                },
+                env=environment,
                 cwd=Path(__file__).parent.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-            )
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self.set_status(
-                pid=process.pid, born=psutil.Process(process.pid).create_time(), host=_host()
-            )
+            ).pid
 
     def stop(self) -> None:
-        """Ask the trainer to save and stop; it does within about a second."""
-        (self.path / "stop").touch()
+        """Ask the trainer to save and stop; it does within about a second.
 
-    def stop_requested(self) -> bool:
-        """Whether somebody has asked."""
-        return (self.path / "stop").exists()
-
-    def _forget_stop(self) -> None:
-        (self.path / "stop").unlink(missing_ok=True)
+        Raises:
+            VisageError: It is not being trained.
+        """
+        check_writable()
+        if not self.status().is_alive:
+            raise VisageError(f"{self.name} is not being trained.")
+        self.request_stop()
 
     def extend(self, steps: int) -> None:
         """Set the number of steps to train up to.
 
         Raises:
-            VisageError: The run has taken as many already.
+            VisageError: The run has taken as many already, or is being trained.
         """
+        check_writable()
+        self._check_idle("extend it")
         taken = self.status().step
         if steps <= taken:
             raise VisageError(
@@ -224,25 +250,62 @@ class Run:
         self.config = dataclasses.replace(self.config, steps=steps)
         self._write("config.json", dataclasses.asdict(self.config))
 
+    def rename(self, name: str) -> "Run":
+        """Give the run another name, which is its folder's.
+
+        Raises:
+            VisageError: It is being trained, or the name is taken or no name for a folder.
+        """
+        check_writable()
+        self._check_idle("rename it")
+        name = name.strip()
+        fits = 0 < len(name.encode()) <= 200 and name.isprintable() and name[0] not in ".-"
+        if not fits or "/" in name or "\\" in name:
+            raise VisageError(
+                f"'{name}' is no name for a run: use letters, digits, spaces, dots and hyphens, "
+                "and begin with a letter or digit."
+            )
+        path = self.path.with_name(name)
+        if path.exists():
+            raise VisageError(f"There is a run named {name} already: choose another name.")
+        try:
+            self.path.rename(path)
+        except OSError as error:
+            raise VisageError(f"{self.name} can't be renamed: {error.strerror}.") from error
+        return Run(path)
+
     def delete(self) -> None:
         """Remove the run and all that it recorded.
 
         Raises:
-            VisageError: It is being trained.
+            VisageError: It is being trained, or its files can't be removed.
         """
-        if self.status().state in ALIVE:
-            raise VisageError(f"{self.name} is being trained: stop it first.")
-        shutil.rmtree(self.path)
+        check_writable()
+        self._check_idle("delete it")
+        try:
+            # Without its configuration it is no longer a run: nobody sees one that is half gone.
+            (self.path / "config.json").unlink(missing_ok=True)
+            shutil.rmtree(self.path)
+        except OSError as error:
+            raise VisageError(f"{self.path} can't be removed: {error.strerror}.") from error
+
+    def _check_idle(self, purpose: str) -> None:
+        known = self.status()
+        if known.is_alive and known.pid:
+            raise VisageError(f"{self.name} is being trained: stop it first to {purpose}.")
 
     # What follows is the trainer's own.
 
     def set_status(self, **changes: object) -> None:
         """Change what is said of the run."""
-        try:
-            known = json.loads((self.path / "status.json").read_text())
-        except (OSError, ValueError):
+        with self._lock:
             known = {}
-        self._write("status.json", known | changes | {"heartbeat": time.time()})
+            with contextlib.suppress(OSError, ValueError):
+                known = self._read_status()
+            now = time.time()
+            if changes.get("state", known.get("state")) != known.get("state"):
+                changes["since"] = now
+            self._write("status.json", known | changes | {"heartbeat": now})
 
     def record(self, progress: Progress) -> None:
         """Append a record to the metrics; a line that was torn by a crash is closed first."""
@@ -255,63 +318,20 @@ class Run:
                     line = b"\n" + line
             file.write(line)
 
-    def save(self, state: TrainingState, faces: Faces, final: bool = False) -> None:
-        """Write the last checkpoint, the best one, and the state to resume from, in that order.
+    def request_stop(self) -> None:
+        """Leave the file that asks the trainer to stop."""
+        (self.path / "stop").touch()
 
-        Resuming needs the last file alone, so a crash between two of them loses nothing.
+    def stop_requested(self) -> bool:
+        """Whether somebody has asked."""
+        return (self.path / "stop").exists()
 
-        Raises:
-            VisageError: A file can't be written, or the weights are no longer numbers.
-        """
-        if not torch.isfinite(state.weights).all():
-            raise VisageError(
-                f"The weights stopped being numbers at step {state.step}: the last good "
-                "checkpoint is kept; try a lower learning rate."
-            )
-        self._save_model(self.last, state.averaged, state.step, state, faces, final)
-        if len(state.best):
-            model = state.best_model()
-            self._save_model(self.best, model, state.best_step, state, faces, final)
-        write_tensors(self.path / "optimizer.safetensors", state.tensors(), {})
+    def forget_stop(self) -> None:
+        """Take the request back."""
+        (self.path / "stop").unlink(missing_ok=True)
 
-    def _save_model(
-        self,
-        path: Path,
-        model: VAE,
-        step: int,
-        state: TrainingState,
-        faces: Faces,
-        final: bool,
-    ) -> None:
-        config = self.config
-        parts = faces.split_indices(config.holdout, config.split, config.split_seed)
-        if not final:
-            parts = [part[:: 1 + len(part) // EVALUATED_IMAGES] for part in parts]
-        train_set, heldout = map(faces.pixels, parts)
-        samples = 16 if final and len(train_set) <= EVALUATED_IMAGES else 1
-        posterior = encode(model, train_set)
-        info = {
-            "name": self.name,
-            "dataset": config.dataset,
-            "dataset_sha256": faces.sha256,
-            "split": {"how": config.split, "holdout": config.holdout, "seed": config.split_seed},
-            "recipe": config.recipe,
-            "seed": config.seed,
-            "step": step,
-            "samples": step * config.batch_size,
-            "seconds": state.seconds,
-            "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "train": summary(model, train_set, samples),
-            "heldout": summary(model, heldout, samples),
-        }
-        save_checkpoint(path, model, info, Gaussian(*map(torch.from_numpy, posterior)))
-
-    def snapshot(self, model: VAE, step: int) -> None:
-        """Keep a small picture of the manifold as it is now."""
-        z = manifold_grid(SNAPSHOT_GRID, latent_dim=model.latent_dim)
-        picture = images.tile(images.to_uint8(decode(model, z)[0]))
-        with replacing(self.path / "snapshots" / f"{step:09d}.png") as beside:
-            beside.write_bytes(images.png(picture))
+    def _read_status(self) -> dict:
+        return json.loads((self.path / "status.json").read_text())
 
     def _write(self, name: str, values: dict) -> None:
         with replacing(self.path / name) as beside:
@@ -323,13 +343,43 @@ def folder() -> Path:
     return Path(os.environ.get("VISAGE_RUNS") or "runs")
 
 
+def read_only() -> bool:
+    """Whether nothing may be trained or changed here, as on a public deployment.
+
+    ``VISAGE_READ_ONLY`` holds for whoever asks, on a page or on the command line: an owner who
+    wants to train unsets it.
+    """
+    return os.environ.get("VISAGE_READ_ONLY", "") not in ("", "0")
+
+
+def check_writable() -> None:
+    """Refuse, with a sentence, to train or change anything where that is not allowed."""
+    if read_only():
+        raise VisageError(
+            "This installation is read-only (VISAGE_READ_ONLY is set): nothing is trained or "
+            "changed here."
+        )
+
+
 def all_runs() -> list[Run]:
     """Every run that can be read, the newest first."""
     found = []
     for path in folder().glob("*/config.json"):
         with contextlib.suppress(VisageError):
             found.append(Run(path.parent))
-    return sorted(found, key=lambda run: run.name, reverse=True)
+    return sorted(found, key=lambda run: (run.status().created, run.name), reverse=True)
+
+
+def find(name: str) -> Run:
+    """The run of that name in :func:`folder`, or at that path.
+
+    Raises:
+        VisageError: There is none.
+    """
+    for path in (folder() / name, Path(name)):
+        if name and (path / "config.json").is_file():
+            return Run(path)
+    raise VisageError(f"There is no run named '{name}': 'python -m vae runs' lists them.")
 
 
 def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run:
@@ -344,6 +394,7 @@ def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run
         VisageError: The configuration can't be trained here, or the folder can't be written or
             holds something already.
     """
+    check_writable()
     config = _runnable(config)
     try:
         if path is None:
@@ -356,16 +407,24 @@ def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run
                     f"{path} is not empty: choose a new folder, or go on with the run in it by "
                     f"'python -m vae train --resume {path}'."
                 )
-        with replacing(path / "config.json") as beside:
-            beside.write_text(json.dumps(dataclasses.asdict(config), indent=1))
+        now = time.time()
+        status = {
+            "state": "queued",
+            "host": processes.host(),
+            "created": now,
+            "since": now,
+            "heartbeat": now,
+        }
+        # Whoever finds a configuration finds a status beside it.
+        for name, values in (("status", status), ("config", dataclasses.asdict(config))):
+            with replacing(path / f"{name}.json") as beside:
+                beside.write_text(json.dumps(values, indent=1))
     except OSError as error:
         raise VisageError(
             f"The run's folder {path or folder()} can't be written: {error.strerror}; choose "
             "another with --out or VISAGE_RUNS."
         ) from error
-    run = Run(path)
-    run.set_status(state="queued", host=_host())
-    return run
+    return Run(path)
 
 
 def _runnable(config: TrainingConfig) -> TrainingConfig:
@@ -373,8 +432,8 @@ def _runnable(config: TrainingConfig) -> TrainingConfig:
     faces = datasets.load(config.dataset)
     check_batch(config, len(faces.split_indices(config.holdout, config.split)[0]))
     choose_device(config.device)
-    if config.dataset in datasets.NAMES:
-        return config
+    if datasets.is_here(str(config.dataset)):
+        return dataclasses.replace(config, dataset=faces.name)
     return dataclasses.replace(config, dataset=str(Path(config.dataset).resolve()))
 
 
@@ -388,141 +447,7 @@ def _new_folder(config: TrainingConfig) -> Path:
     raise VisageError(f"There are too many runs named {stem}: try again in a second.")
 
 
-def trained(run: Run, wait: Callable[[int], None] | None = None) -> Iterator[Progress]:
-    """Train a run in this process, from where it stands to its end, and record it.
-
-    The run ends as ``finished``, as ``stopped`` where somebody asked for that (by the file that
-    :meth:`Run.stop` leaves, Ctrl-C or SIGTERM), or as ``failed`` with a sentence.
-
-    Yields:
-        Each record, once it is in the run's folder.
-
-    Raises:
-        VisageError: The run can't be trained, or failed.
-    """
-    lock = filelock.FileLock(run.path / ".lock", blocking=False)
-    try:
-        with lock, _stop_on_signals(run):
-            run._forget_stop()
-            process = psutil.Process()
-            run.set_status(
-                state="running",
-                pid=process.pid,
-                born=process.create_time(),
-                host=_host(),
-                error="",
-            )
-            with _final_word(run) as say:
-                yield from _train_and_record(run, say)
-    except filelock.Timeout as error:
-        raise VisageError(f"{run.name} is being trained by another process.") from error
-
-
-def _train_and_record(run: Run, say: Callable[[str], None]) -> Iterator[Progress]:
-    config = run.config
-    faces = datasets.load(config.dataset)
-    train_set, heldout = faces.split(config.holdout, config.split, config.split_seed)
-    state = TrainingState(config, faces.image_shape)
-    with contextlib.suppress(FileNotFoundError):
-        state.restore(_read_state(run.path / "optimizer.safetensors"))
-    saved_at, save_cost, beat_at = time.monotonic(), 0.0, 0.0
-    snapshots = run.snapshots()
-    next_snapshot = snapshots[-1][0] * SNAPSHOT_FACTOR if snapshots else 1
-
-    for progress in train(state, train_set, heldout):
-        run.record(progress)
-        now = time.monotonic()
-        if state.step >= next_snapshot:
-            run.snapshot(state.averaged, state.step)
-            next_snapshot = state.step * SNAPSHOT_FACTOR
-        if now - saved_at > max(CHECKPOINT_SECONDS, save_cost / CHECKPOINT_SHARE):
-            run.save(state, faces)
-            saved_at = time.monotonic()
-            save_cost = saved_at - now
-        if now - beat_at > HEARTBEAT:
-            run.set_status(step=state.step)
-            beat_at = now
-        yield progress
-        if run.stop_requested() and state.step < config.steps:
-            run.save(state, faces)
-            run.set_status(step=state.step)
-            say("stopped")
-            return
-    run.save(state, faces, final=True)
-    run.snapshot(state.averaged, state.step)
-    run.set_status(step=state.step)
-    say("finished")
-
-
-@contextlib.contextmanager
-def _final_word(run: Run) -> Iterator[Callable[[str], None]]:
-    """Make sure that a run which ends has said how, whatever ended it."""
-    word: list[tuple[str, str]] = []
-    try:
-        yield lambda state: word.append((state, ""))
-    except VisageError as error:
-        word.append(("failed", str(error)))
-        raise
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        sentence = "It ran out of memory: try a smaller batch, or fewer hidden units."
-        word.append(("failed", sentence))
-        raise VisageError(sentence) from error
-    except OSError as error:
-        advice = ": free some space, then resume" if error.errno == errno.ENOSPC else ""
-        sentence = f"Its folder could not be written ({error.strerror}){advice}."
-        word.append(("failed", sentence))
-        raise VisageError(sentence) from error
-    finally:
-        state, sentence = (
-            word[-1]
-            if word
-            else ("failed", "It met an unexpected error: its log has the details.")
-        )
-        with contextlib.suppress(VisageError):
-            run.set_status(state=state, error=sentence)
-
-
-@contextlib.contextmanager
-def _stop_on_signals(run: Run) -> Iterator[None]:
-    """Turn Ctrl-C and a polite kill into a request to stop."""
-    previous = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Only the main thread may set handlers; elsewhere signals are somebody else's business.
-        with contextlib.suppress(ValueError):
-            previous[number] = signal.signal(number, lambda *_: run.stop())
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    if not path.exists():
-        raise FileNotFoundError(path)
-    try:
-        return safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise VisageError(
-            f"{path} is damaged, so the run can't be resumed: start a new one."
-        ) from error
-
-
-def summary(model: VAE, pixels: np.ndarray, samples: int, importance_samples: int = 0) -> dict:
-    """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats."""
-    found = evaluate(model, pixels, samples, importance_samples)
-    return {name: float(values.mean()) for name, values in found.items() if values.ndim == 1}
-
-
 def _is_alive(status: Status) -> bool:
-    if status.host != _host() or status.pid is None:
+    if status.host != processes.host() or status.process is None:
         return time.time() - status.heartbeat < SILENCE
-    try:
-        process = psutil.Process(status.pid)
-        return process.create_time() == status.born and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _host() -> str:
-    return socket.gethostname()
+    return status.process.is_alive()

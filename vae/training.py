@@ -18,6 +18,7 @@ __all__ = ["RECIPES", "Progress", "Recipe", "TrainingConfig", "TrainingState", "
 
 import copy
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ import torch
 from torch import Tensor
 
 from vae.datasets import Pixels
+from vae.distributed import DistributedGradient, rank, world_size
 from vae.errors import VisageError
 from vae.gradient import ElboGradient
 from vae.latent import evaluate
@@ -82,6 +84,7 @@ class Recipe:
 
 RECIPES = {
     "paper": Recipe(optimizer="adagrad", learning_rate=0.01, encoder_weight_decay=0.5),
+    "adam": Recipe(),
     "default": Recipe(
         hidden_dims=(200, 200, 200),
         learning_rate=4e-3,
@@ -213,9 +216,7 @@ class TrainingState:
         """
         if self._evaluated_at != self.step:
             # The parameters become views of the vector they are given, hence a copy.
-            torch.nn.utils.vector_to_parameters(
-                self.average.clone(), self._evaluated.parameters()
-            )
+            torch.nn.utils.vector_to_parameters(self.average.clone(), self._evaluated.parameters())
             self.standardisation.fold_into(self._evaluated)
             self._evaluated_at = self.step
         return self._evaluated
@@ -307,7 +308,7 @@ class TrainingState:
             tensors["average"] = self.average
         for place, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{place}.{name}": value for name, value in moments.items()}
-        return {name: value.detach().cpu().clone() for name, value in tensors.items()}
+        return {name: value.detach().clone() for name, value in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from what :meth:`tensors` returned.
@@ -376,7 +377,10 @@ def train(
     check_batch(config, len(images))
     if state.step == 0:
         state.fit_to(images)
-    gradient = ElboGradient(state.model, config.batch_size)
+    alone = world_size() == 1
+    gradient = (ElboGradient if alone else DistributedGradient)(state.model, config.batch_size)
+    # Ranks must yield at the same steps, so that they can agree on what comes next.
+    record_seconds = RECORD_SECONDS if alone else math.inf
     evaluate_every = evaluation_interval(len(heldout), config.batch_size)
     started = time.perf_counter() - state.seconds
     last_step, last_seconds = state.step, state.seconds
@@ -389,7 +393,7 @@ def train(
         state.seconds = time.perf_counter() - started
         measured = is_due(state.step, evaluate_every) or state.step == config.steps
         recorded = measured or is_due(state.step, RECORD_EVERY)
-        if not recorded and state.seconds - last_seconds < RECORD_SECONDS:
+        if not recorded and state.seconds - last_seconds < record_seconds:
             continue
         log_likelihood, kl = (totals / (state.step - last_step)).tolist()
         found = {}
@@ -444,13 +448,15 @@ def minibatches(
 
     Yields:
         Images (B, D), what the encoder sees of them (B, D), and the reparametrisation's noise
-        (B, K).
+        (B, K); where ranks share a minibatch, this rank's share of each.
     """
     config, device = state.config, state.device
     size = config.batch_size
+    share = slice(rank(), None, world_size())
     per_epoch = len(images) // size
     resident = None if isinstance(images, Pixels) else torch.from_numpy(images).to(device)
-    encoder_input = torch.empty(size, images.shape[1], device=device)
+    shared_size = len(range(size)[share])
+    encoder_input = torch.empty(shared_size, images.shape[1], device=device)
     offsets = input_offsets(state)
     while state.step < config.steps:
         epoch, first = divmod(state.step, per_epoch)
@@ -462,14 +468,14 @@ def minibatches(
         ).to(device)
         rows = torch.from_numpy(order).to(device)
         for place in range(first, min(per_epoch, first + config.steps - state.step)):
-            chosen = slice(place * size, (place + 1) * size)
+            batch = slice(place * size, (place + 1) * size)
             if resident is None:
-                x = torch.from_numpy(images[order[chosen]]).to(device)
+                x = torch.from_numpy(images[order[batch][share]]).to(device)
             else:
-                x = resident.index_select(0, rows[chosen])
-            offset = offsets[starts[place] : starts[place] + size]
+                x = resident.index_select(0, rows[batch][share])
+            offset = offsets[starts[place] : starts[place] + size][share]
             torch.add(offset, x, alpha=state.standardisation.scale, out=encoder_input)
-            yield x, encoder_input, noise[place]
+            yield x, encoder_input, noise[place][share]
 
 
 def input_offsets(state: TrainingState) -> Tensor:
@@ -519,6 +525,9 @@ def choose_device(name: str) -> torch.device:
         raise VisageError(f"A device is one of auto, {', '.join(available)}, not '{name}'.")
     if not available[name]:
         raise VisageError(f"This machine has no {name} device: choose --device cpu.")
+    if name == "cuda" and world_size() > 1:
+        # Each rank of a machine has a GPU of its own.
+        return torch.device(name, int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device(name)
 
 

@@ -1,0 +1,106 @@
+"""Drag through the latent space and watch the face change."""
+
+import numpy as np
+import streamlit as st
+
+from ui import link, session
+from ui.latent_pad import latent_pad
+from ui.session import Choice
+from vae import images, latent
+from vae.checkpoint import Checkpoint
+
+NEIGHBOURS = 6
+
+# How often a model that is being trained is looked at for new weights.
+SECONDS = 1.5
+
+
+def main() -> None:
+    st.title("Explore")
+    explain()
+    choice, checkpoint = session.chosen()
+    link.read_point(checkpoint.model.latent_dim)
+    st.fragment(explore, run_every=SECONDS if choice.is_running else None)(choice)
+
+
+def explain() -> None:
+    with st.expander("What am I looking at?"):
+        st.markdown(
+            "A variational autoencoder has learnt to describe each face by a few numbers, the "
+            "latent z, and to draw a face from any such description. "
+            "You hold z: the decoder turns it into a Gaussian for every pixel, and the picture is "
+            "that Gaussian's mean. "
+            "The points are the faces it was trained on, each at the mean of its posterior; "
+            "between them lie faces that no camera has seen."
+        )
+        st.latex(
+            r"z \sim p(z) = \mathcal{N}(0, I), \qquad "
+            r"p_\theta(x \mid z) = \mathcal{N}\!\left(x;\, \mu_\theta(z),\, "
+            r"\operatorname{diag} \sigma_\theta^2(z)\right)"
+        )
+        st.caption(
+            "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), section 3 and appendix "
+            "C.2: [arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
+        )
+
+
+@session.sentences()
+def explore(choice: Choice) -> None:
+    """The pad and what the server adds to it; a run's new weights arrive here while it trains."""
+    state, choice = choice.state, session.models().get(choice.name)
+    if choice is None or choice.state != state:
+        st.rerun()
+    checkpoint = session.load(choice.path, choice.version)
+    start, start_version = link.starting_point(checkpoint.model.latent_dim)
+    pad = latent_pad(
+        checkpoint,
+        key="explore",
+        model_id=choice.name,
+        version=str(choice.version),
+        z=start,
+        z_version=start_version,
+    )
+    link.write_point(pad.z)
+    tell_density(pad.z)
+    show_neighbours(choice, checkpoint, pad.z)
+
+
+def tell_density(z: np.ndarray) -> None:
+    here, peak = latent.log_prior(np.stack([z, np.zeros_like(z)]))
+    st.markdown(
+        f"**log p(z) = {session.number(here, 2)} nats**, the log-density of the prior at this "
+        f"point; at the origin, its peak, it is {session.number(peak, 2)}."
+    )
+
+
+def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> None:
+    """The training faces nearest in the latent space, each beside its reconstruction."""
+    training = session.training_faces(choice)
+    if training is None:
+        st.caption(
+            "The training faces nearest to this point are shown where the model's data set is on "
+            "this machine: the page Reconstruct says how to get it."
+        )
+        return
+    data, places, means = training
+    nearest = latent.nearest(means, z, NEIGHBOURS)
+    found = images.to_uint8(latent.decode(checkpoint.model, means[nearest])[0])
+    st.subheader("Nearest training faces")
+    st.caption(
+        "Nearest in the latent space, by the mean of their posterior: the original, and the "
+        "decoder's reconstruction."
+    )
+    with st.container(horizontal=True):
+        for place, reconstruction in zip(nearest, found, strict=True):
+            number = places[place]
+            distance = np.linalg.norm(means[place] - z)
+            pair = images.side_by_side(data.images[number], reconstruction, gap=1)
+            st.image(
+                images.png(pair, scale=6),
+                f"#{number} · {distance:.2f} away",
+                width=120,
+                alt=f"Face {number} and its reconstruction",
+            )
+
+
+main()

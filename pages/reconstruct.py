@@ -1,0 +1,143 @@
+"""Faces beside their reconstructions, and where their posteriors lie in the latent space."""
+
+import numpy as np
+import streamlit as st
+
+from ui import charts, missing_data, session
+from ui.session import Choice
+from vae import images, latent
+from vae.datasets import Faces
+from vae.latent import Reconstructions
+
+COUNT = 8
+COLUMNS = 2
+
+# The difference from an original that gets the full colour.
+LIMIT = 0.5
+
+
+def main() -> None:
+    st.title("Reconstruct")
+    explain()
+    choice, checkpoint = session.chosen()
+    data = missing_data.find_or_offer(choice)
+    if data is None:
+        return
+    part, order = choose_faces(session.parts(choice.info, data))
+    chosen = rank(choice, part, order)
+    found = latent.reconstruct(checkpoint.model, data.pixels(chosen))
+    gallery, plane = st.columns([4, 3], gap="large")
+    with gallery:
+        draw_gallery(data.images[chosen], chosen, found)
+    with plane:
+        draw_posteriors(choice, chosen, found)
+    credit(data)
+
+
+def explain() -> None:
+    with st.expander("What am I looking at?"):
+        st.markdown(
+            "The encoder turns each face into a posterior, a small Gaussian cloud of latent "
+            "points, and the decoder draws the face at the cloud's mean. "
+            "The difference shows where the two disagree: red where the reconstruction is "
+            "brighter than the original, blue where it is darker. "
+            "The ELBO judges each face in nats: how well it is explained by what its posterior "
+            "decodes to, less what it costs to tell that posterior from the prior."
+        )
+        st.latex(
+            r"\mathcal{L}(\theta, \phi; x) = "
+            r"\underbrace{E_{q_\phi(z \mid x)}[\log p_\theta(x \mid z)]}_{\text{log-likelihood}}"
+            r" - \underbrace{D_{KL}(q_\phi(z \mid x) \,\|\, p(z))}_{\text{KL divergence}}"
+            r" \;\le\; \log p_\theta(x)"
+        )
+        st.caption(
+            "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), equations 3 and 10: "
+            "[arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
+        )
+
+
+def choose_faces(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
+    """The part of the data set to choose from, as places in it, and which of it to show."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        part = st.segmented_control(
+            "Faces",
+            list(parts),
+            default=next(iter(parts)),
+            required=True,
+            format_func=lambda part: f"{part} · {len(parts[part]):,}",
+            key="reconstruct_part",
+            persist_state="session",
+        )
+        order = st.segmented_control(
+            "Show",
+            ["random", "best", "worst"],
+            default="random",
+            required=True,
+            key="reconstruct_order",
+            persist_state="session",
+            help="Best and worst by the ELBO of each face.",
+        )
+        if order == "random" and st.button("Draw others", icon=":material/shuffle:"):
+            st.session_state.draw = st.session_state.get("draw", 0) + 1
+    return parts[part], order
+
+
+def rank(choice: Choice, part: np.ndarray, order: str) -> np.ndarray:
+    """The places in the data set of the faces to show."""
+    count = min(COUNT, len(part))
+    if order == "random":
+        return np.random.default_rng(st.session_state.get("draw", 0)).permutation(part)[:count]
+    elbo, looked_at = session.ranking(choice, part)
+    places = np.argsort(elbo)[:count] if order == "worst" else np.argsort(-elbo)[:count]
+    return looked_at[places]
+
+
+def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructions) -> None:
+    """Original, reconstruction and difference of each face, with its figures."""
+    difference = images.differences(originals, found.mean, LIMIT)
+    reconstructions = images.to_uint8(found.mean)
+    st.caption(
+        "Original, reconstruction, and where the reconstruction is :red[brighter] or "
+        ":blue[darker]."
+    )
+    columns = st.columns(COLUMNS)
+    for place, number in enumerate(chosen):
+        with columns[place % COLUMNS].container(border=True, gap="small"):
+            triple = originals[place], reconstructions[place], difference[place]
+            st.image(
+                images.png(images.side_by_side(*triple, gap=2), scale=6),
+                width="stretch",
+                alt=f"Face {number}: original, reconstruction and difference",
+            )
+            st.caption(
+                f"**#{number}** · ELBO **{session.number(found.elbo[place])}** nats  \n"
+                f"log-likelihood {session.number(found.log_likelihood[place])} · "
+                f"KL {session.number(found.kl[place], 1)}"
+            )
+
+
+def draw_posteriors(choice: Choice, chosen: np.ndarray, found: Reconstructions) -> None:
+    """Where the faces lie in the latent space."""
+    latent_dim = found.z_mean.shape[1]
+    axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
+    means = session.posterior_means(choice.path, choice.version)
+    labels = [f"#{number}" for number in chosen]
+    with st.container(key="plane"):
+        st.plotly_chart(
+            charts.posteriors(means, found.z_mean, found.z_std, labels, axes),
+            height="stretch",
+            config={"displayModeBar": False},
+            alt="The posteriors of the faces in the latent space",
+        )
+    st.caption(
+        "The posterior of each face, mean ± one standard deviation"
+        + (", over the means of the training set." if len(means) else ".")
+    )
+
+
+def credit(data: Faces) -> None:
+    if data.credit:
+        st.caption(f"Faces: {data.credit}.")
+
+
+main()

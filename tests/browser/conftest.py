@@ -1,0 +1,31 @@
+"""A real Chromium, and servers for it to visit."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from benchmarks.browser import CHROMIUM, SWITCHES, served
+
+Server = Callable[[Path, Mapping[str, str]], AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; where there is none, tests are skipped, except in continuous integration."""
+    if not Path(CHROMIUM).exists():
+        reason = f"there is no {CHROMIUM}: install chromium, or name another by CHROMIUM=…"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def app_server() -> Server:
+    """``app_server(script, env)``: a Streamlit script on a free port, as a context manager."""
+    return served

@@ -1,0 +1,213 @@
+"""The whole app in a real Chromium, as a visitor meets it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.conftest import link_frey
+from vae import VAE, save_checkpoint
+from vae.model import Gaussian
+from vae.processes import this_process
+from vae.runs import Run, create
+from vae.training import TrainingConfig
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("explore", "manifold", "reconstruct")
+SIZES = {"wide": (1280, 900), "narrow": (380, 800)}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Folders for data sets and runs, as a server's environment."""
+    data, runs = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("runs")
+    link_frey(data)
+    return {"VISAGE_DATA": str(data), "VISAGE_RUNS": str(runs), "VISAGE_READ_ONLY": ""}
+
+
+@pytest.fixture(scope="module")
+def app(app_server, folders: dict[str, str]) -> Iterator[str]:
+    with app_server(ROOT / "app.py", folders) as address:
+        yield address
+
+
+class Visit:
+    """A page that notes what goes wrong."""
+
+    def __init__(self, browser: Browser, size: str = "wide", scheme: str = "light"):
+        width, height = SIZES[size]
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme
+        )
+        self.page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", self._note)
+
+    def _note(self, message) -> None:
+        # Streamlit asks for its own address below the page's until it has found it.
+        if message.type == "error" and "_stcore" not in message.location.get("url", ""):
+            self.problems.append(message.text)
+
+    def open(self, address: str) -> Page:
+        self.page.goto(address)
+        expect(self.page.locator("h1")).to_be_visible(timeout=60_000)
+        settle(self.page)
+        return self.page
+
+    def __enter__(self) -> "Visit":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    running = page.locator("[data-testid=stApp][data-test-script-state=running]")
+    expect(running).to_have_count(0, timeout=60_000)
+
+
+def face(page: Page) -> str:
+    """The decoded face as it is drawn, as a data URL."""
+    expect(page.locator(".visage")).to_have_attribute("data-state", "ready", timeout=60_000)
+    return page.locator("canvas.face").evaluate("canvas => canvas.toDataURL()")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_without_an_error(browser, app, name, size, scheme):
+    with Visit(browser, size, scheme) as visit:
+        page = visit.open(f"{app}/{'' if name == 'explore' else name}")
+        expect(page.locator("h1")).to_have_text(name.title())
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        fits = "document.documentElement.scrollWidth <= window.innerWidth"
+        assert page.evaluate(fits), "the page is wider than the window"
+        assert not visit.problems
+
+
+def test_the_first_visitor_of_a_server_may_come_to_any_page(browser, app_server, folders):
+    with app_server(ROOT / "app.py", folders) as fresh, Visit(browser) as visit:
+        page = visit.open(f"{fresh}/manifold?model=frey-10d")
+        expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_test_id("stSidebarNavLink").first).to_have_text(re.compile("Explore"))
+        expect(page.locator("h1")).to_have_text("Manifold")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert "model=frey-10d" in page.url
+        assert not visit.problems
+
+
+def test_every_page_is_reached_from_the_menu(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(app)
+        for name in (*PAGES[1:], PAGES[0]):
+            page.get_by_test_id("stSidebarNavLink").filter(has_text=name.title()).click()
+            expect(page.locator("h1")).to_have_text(name.title())
+            settle(page)
+            expect(page.get_by_test_id("stException")).to_have_count(0)
+        assert not visit.problems
+
+
+def test_a_link_opens_the_same_face(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(f"{app}/?model=frey-2d&z=1,-0.5")
+        there = face(page)
+        assert "z=1%2C-0.5" in page.url or "z=1,-0.5" in page.url
+    with Visit(browser) as visit:
+        page = visit.open(app)
+        assert face(page) != there
+        page.get_by_role("button", name="Random").click()
+        expect(page).to_have_url(re.compile("z="))
+        page.wait_for_function("!location.search.includes('z=0%2C0')")
+        settle(page)
+        link, here = page.url, face(page)
+    with Visit(browser) as visit:
+        assert same_picture(visit.open(link), here)
+
+
+def same_picture(page: Page, there: str) -> bool:
+    """Whether two drawn faces agree to within a few grey values: the link rounds z."""
+    measure = """async ([one, other]) => {
+        const pixels = async (url) => {
+            const bitmap = await createImageBitmap(await (await fetch(url)).blob());
+            const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+            const context = canvas.getContext("2d");
+            context.drawImage(bitmap, 0, 0);
+            return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+        };
+        const [a, b] = [await pixels(one), await pixels(other)];
+        return Math.max(...a.map((value, i) => Math.abs(value - b[i])));
+    }"""
+    return page.evaluate(measure, [face(page), there]) <= 3
+
+
+def test_the_chosen_model_stays_across_pages_and_in_the_url(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(f"{app}/?model=frey-10d")
+        page.get_by_test_id("stSidebarNavLink").filter(has_text="Manifold").click()
+        expect(page.locator("h1")).to_have_text("Manifold")
+        expect(page).to_have_url(re.compile("model=frey-10d"))
+        assert not visit.problems
+
+
+def test_hovering_over_the_manifold_tells_z(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(f"{app}/manifold")
+        plot = page.locator(".js-plotly-plot .nsewdrag").first
+        expect(plot).to_be_visible(timeout=60_000)
+        box = plot.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(page.locator(".hovertext")).to_contain_text("z₁")
+
+
+def test_the_manifold_is_printed_sharp(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(f"{app}/manifold")
+        with page.expect_download() as download:
+            page.get_by_text("Download for print").click()
+        picture = Image.open(download.value.path())
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        pixels = np.asarray(picture)
+        scale = pixels.shape[1] // (20 * 20)
+        # Each pixel of a face is a square of one grey value.
+        blocks = pixels.reshape(20 * 28, scale, 20 * 20, scale)
+        assert (blocks == blocks[:, :1, :, :1]).all()
+
+
+def test_a_running_model_changes_in_place(browser, app, folders, monkeypatch):
+    monkeypatch.setenv("VISAGE_RUNS", folders["VISAGE_RUNS"])
+    run = create(TrainingConfig(dataset="olivetti", steps=10))
+    running = this_process()
+    run.set_status(state="running", pid=running.pid, born=running.born)
+    save(run, seed=0)
+    with Visit(browser) as visit:
+        page = visit.open(f"{app}/?model={run.name}&z=0.5,0.5")
+        before = face(page)
+        page.evaluate("window.stayed = true")
+        save(run, seed=1)
+        for _ in range(300):
+            if face(page) != before:
+                break
+            page.wait_for_timeout(200)
+        assert face(page) != before
+        assert page.evaluate("window.stayed")
+        assert "z=0.5" in page.url
+        assert not visit.problems
+    run.set_status(state="finished")
+
+
+def save(run: Run, seed: int) -> None:
+    torch.manual_seed(seed)
+    model = VAE((28, 23), 2, (16,))
+    for layer in (*model.decoder.hidden, model.decoder.head):
+        layer.weight.data.mul_(3)
+    means = torch.randn(360, 2)
+    save_checkpoint(
+        run.last, model, {"dataset": "olivetti"}, Gaussian(means, torch.zeros_like(means))
+    )

@@ -1,0 +1,88 @@
+"""The charts: what they draw is what they were given, at its place."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ui import charts
+from vae.images import tile
+from vae.latent import manifold_grid
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(("latent_dim", "axes"), [(2, (0, 1)), (10, (7, 3))])
+def test_posteriors_stand_at_their_means_with_their_deviations(latent_dim, axes):
+    means, z_mean = RNG.normal(size=(50, latent_dim)), RNG.normal(size=(4, latent_dim))
+    z_std = RNG.uniform(0.1, 1, size=(4, latent_dim))
+    cloud, faces = charts.posteriors(means, z_mean, z_std, list("abcd"), axes).data
+    np.testing.assert_array_equal(cloud.x, means[:, axes[0]])
+    np.testing.assert_array_equal(cloud.y, means[:, axes[1]])
+    np.testing.assert_array_equal(faces.x, z_mean[:, axes[0]])
+    np.testing.assert_array_equal(faces.y, z_mean[:, axes[1]])
+    np.testing.assert_array_equal(faces.error_x.array, z_std[:, axes[0]])
+    np.testing.assert_array_equal(faces.error_y.array, z_std[:, axes[1]])
+    assert list(faces.text) == list("abcd")
+
+
+def test_one_latent_is_drawn_as_a_histogram():
+    means = RNG.normal(size=(50, 1))
+    figure = charts.posteriors(means, means[:3], np.ones((3, 1)), list("abc"), (0, 0))
+    histogram, faces = figure.data
+    assert histogram.type == "histogram"
+    np.testing.assert_array_equal(faces.x, means[:3, 0])
+
+
+def test_posteriors_need_no_training_set():
+    figure = charts.posteriors(np.zeros((0, 2)), np.zeros((1, 2)), np.ones((1, 2)), ["a"])
+    assert len(figure.data[0].x) == 0
+
+
+def test_a_large_cloud_is_thinned_evenly():
+    means = np.arange(50_000.0)[:, None].repeat(2, axis=1)
+    cloud = charts.posteriors(means, means[:1], means[:1], ["a"]).data[0]
+    assert len(cloud.x) == charts.MOST_POINTS
+    assert (cloud.x[0], cloud.x[-1]) == (0, 49_999)
+
+
+@pytest.mark.parametrize("colour", [(), (3,)])
+def test_manifold_shows_the_very_pixels(colour):
+    faces = RNG.integers(0, 256, size=(10, 10, 5, 4, *colour), dtype=np.uint8)
+    picture = charts.manifold(tile(faces), manifold_grid(10)).data[0]
+    shown = Image.open(io.BytesIO(base64.b64decode(picture.source.partition(",")[2])))
+    np.testing.assert_array_equal(np.asarray(shown), tile(faces))
+
+
+def test_hovering_over_a_face_tells_its_z():
+    z = manifold_grid(12, latent_dim=5, axes=(4, 1))
+    faces = np.zeros((12, 12, 5, 4), dtype=np.uint8)
+    figure = charts.manifold(tile(faces), z, axes=(4, 1))
+    cells = figure.data[1]
+    np.testing.assert_array_equal(cells.customdata, z[..., [4, 1]])
+    assert "z₅" in cells.hovertemplate and "z₂" in cells.hovertemplate
+    # The middle of the first and the last cell, in the picture's pixels, which are centred on
+    # whole numbers.
+    assert (cells.x0, cells.y0) == (1.5, 2)
+    assert (cells.x0 + 11 * cells.dx, cells.y0 + 11 * cells.dy) == (45.5, 57)
+
+
+def test_the_axes_of_a_manifold_tell_z_where_it_is():
+    z = manifold_grid(21)
+    figure = charts.manifold(np.zeros((21 * 5, 21 * 4), dtype=np.uint8), z)
+    across = figure.layout.xaxis
+    middle = list(across.ticktext).index("0.0")
+    assert across.tickvals[middle] == (21 * 4 - 1) / 2
+    assert across.ticktext[0] == "−2.3"
+    assert figure.layout.yaxis.ticktext[0] == "2.3"
+    assert figure.layout.yaxis.scaleanchor == "x"
+
+
+def test_no_figure_brings_a_background_of_its_own():
+    for figure in (
+        charts.manifold(np.zeros((50, 40), dtype=np.uint8), manifold_grid(10)),
+        charts.posteriors(np.zeros((3, 2)), np.zeros((1, 2)), np.ones((1, 2)), ["a"]),
+    ):
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"

@@ -1,0 +1,306 @@
+"""Every page, as Streamlit runs it: with data and without, with good models and bad ones."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from ui import session
+from vae import VAE, datasets, save_checkpoint
+from vae.model import Gaussian
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("explore", "manifold", "reconstruct")
+
+
+def save_model(
+    path: Path, latent_dim: int = 2, image_shape: tuple = (28, 23), posterior: bool = True, **info
+) -> None:
+    torch.manual_seed(0)
+    model = VAE(image_shape, latent_dim, (16,))
+    means = torch.randn(360, latent_dim)
+    save_checkpoint(
+        path, model, info, Gaussian(means, torch.zeros_like(means)) if posterior else None
+    )
+
+
+OLIVETTI = {
+    "dataset": "olivetti",
+    "split": {"how": "random", "holdout": 0.1, "seed": 0},
+    "heldout": {"elbo": 512.3},
+    "trained_at": "2026-11-23T01:00:00+00:00",
+}
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in the place of ``checkpoints/``."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    monkeypatch.setattr(session, "SHIPPED", folder)
+    return folder
+
+
+def visit(page: str = "explore", **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    if page != "explore":
+        app.switch_page(f"pages/{page}.py").run()
+    return app
+
+
+def sentences(app: AppTest) -> list[str]:
+    """All that the page says in errors, warnings and notes; a traceback fails the test."""
+    assert not app.exception, app.exception[0].message
+    return [box.value for box in (*app.error, *app.warning, *app.info, *app.toast)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_with_an_explanation(page, data_folder):
+    app = visit(page)
+    assert sentences(app) == [] or page == "reconstruct"
+    assert app.title[0].value == page.title()
+    assert app.expander[0].label == "What am I looking at?"
+    assert app.expander[0].latex
+
+
+@pytest.mark.parametrize("name", [path.stem for path in session.SHIPPED.glob("*.safetensors")])
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_shows_every_model_that_ships(page, name, frey):
+    app = visit(page, model=name)
+    assert sentences(app) == []
+    assert app.selectbox(key="model").value == name
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("latent_dim", [1, 2, 10])
+def test_any_number_of_latents(page, latent_dim, shipped):
+    save_model(shipped / "model.safetensors", latent_dim, **OLIVETTI)
+    assert sentences(visit(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_checkpoint_that_says_nothing_of_itself(page, shipped):
+    save_model(shipped / "model.safetensors", posterior=False)
+    said = sentences(visit(page))
+    assert len(said) == (page == "reconstruct")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_checkpoint_gets_one_sentence(page, shipped):
+    (shipped / "broken.safetensors").write_bytes(b"not a model")
+    app = visit(page)
+    assert len(sentences(app)) == 1
+    assert "whole safetensors file" in app.error[0].value
+
+
+def test_a_damaged_default_gives_way_to_another_model(shipped):
+    (shipped / f"{session.DEFAULT}.safetensors").write_bytes(b"")
+    save_model(shipped / "other.safetensors", **OLIVETTI)
+    app = visit()
+    assert sentences(app) == []
+    assert app.selectbox(key="model").value == "other"
+    app.selectbox(key="model").select(session.DEFAULT).run()
+    assert len(sentences(app)) == 1
+
+
+def test_no_model_at_all_is_said(shipped):
+    assert "There is no model" in sentences(visit())[0]
+
+
+def test_the_picker_says_what_a_model_is(shipped):
+    save_model(shipped / "model.safetensors", **OLIVETTI)
+    caption = visit().sidebar.caption[0].value
+    for part in ("2 latents of olivetti", "512 nats", "23 November 2026"):
+        assert part in caption
+
+
+def test_the_chosen_model_stays_when_the_page_changes(shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    save_model(shipped / "b.safetensors", 3, **OLIVETTI)
+    app = visit()
+    app.selectbox(key="model").select("b").run()
+    assert app.query_params["model"] == "b"
+    for page in PAGES:
+        app.switch_page(f"pages/{page}.py").run()
+        assert app.selectbox(key="model").value == "b"
+        assert app.query_params["model"] == "b"
+
+
+def test_a_link_chooses_the_model_and_the_point(shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    save_model(shipped / "b.safetensors", **OLIVETTI)
+    app = visit(model="b", z="0.5,-1.25")
+    assert sentences(app) == []
+    assert app.selectbox(key="model").value == "b"
+    assert app.query_params["z"] == "0.5,-1.25"
+    np.testing.assert_array_equal(app.session_state["start"], [0.5, -1.25])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"model": "none"}, {"z": "1"}, {"z": "a,b"}, {"z": "nan,0"}, {"z": "1e9,0"}, {"z": ""}],
+)
+def test_a_bad_link_is_ignored_with_one_sentence(query, shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    app = visit(**query)
+    assert len(sentences(app)) == 1
+    assert app.selectbox(key="model").value == "a"
+    assert app.query_params["z"] == "0,0"
+    assert sentences(app.run()) == []
+
+
+def test_explore_shows_the_nearest_training_faces(shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    app = visit(z="0.5,0.5")
+    assert len(app.get("image")) == 6
+    assert "log p(z) = −2.09 nats" in app.markdown[-1].value
+
+
+def test_explore_without_the_data_says_how_to_see_more(shipped):
+    save_model(shipped / "a.safetensors", image_shape=(28, 20), dataset="frey")
+    app = visit()
+    assert not app.get("image")
+    assert "Reconstruct" in app.main.caption[-1].value
+    assert "not on this machine" in app.sidebar.caption[0].value
+
+
+@pytest.mark.parametrize("count", [10, 40])
+def test_manifold_draws_grids_of_any_size(count):
+    app = visit("manifold")
+    app.slider(key="manifold_count").set_value(count).run()
+    app.toggle(key="manifold_gap").set_value(True).run()
+    assert sentences(app) == []
+    assert app.get("plotly_chart")
+
+
+def test_manifold_of_many_latents_lets_two_be_chosen(shipped):
+    save_model(shipped / "a.safetensors", 5, **OLIVETTI)
+    app = visit("manifold")
+    app.selectbox(key="across_5").select(3).run()
+    assert 3 not in app.selectbox(key="upwards_5").options
+    app.slider(key="manifold_z4").set_value(1.5).run()
+    assert sentences(app) == []
+
+
+@pytest.mark.parametrize("order", ["random", "best", "worst"])
+@pytest.mark.parametrize("part", ["held-out", "training"])
+def test_reconstruct_shows_faces_with_their_figures(part, order, shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    app = visit("reconstruct")
+    app.segmented_control(key="reconstruct_part").set_value(part).run()
+    app.segmented_control(key="reconstruct_order").set_value(order).run()
+    assert sentences(app) == []
+    assert len(app.get("image")) == 8
+    figures = [caption.value for caption in app.main.caption if "ELBO" in caption.value]
+    assert len(figures) == 8
+    assert all("log-likelihood" in text and "KL" in text for text in figures)
+
+
+def test_best_faces_have_a_higher_elbo_than_worst(shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    app = visit("reconstruct")
+    elbo = {}
+    for order in ("best", "worst"):
+        app.segmented_control(key="reconstruct_order").set_value(order).run()
+        texts = [caption.value for caption in app.main.caption if "ELBO **" in caption.value]
+        numbers = [text.split("ELBO **")[1].split("**")[0] for text in texts]
+        elbo[order] = [float(text.replace("−", "-").replace(",", "")) for text in numbers]
+    assert min(elbo["best"]) > max(elbo["worst"])
+    # The noise that a few faces are judged with is not that of the whole set: almost in order.
+    assert np.argmin(elbo["worst"]) < 4
+
+
+def test_draw_others_draws_others(shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    app = visit("reconstruct")
+    before = [caption.value for caption in app.main.caption]
+    next(button for button in app.main.button if button.label == "Draw others").click().run()
+    assert [caption.value for caption in app.main.caption] != before
+
+
+def test_reconstruct_without_the_data_says_how_to_get_it(shipped):
+    save_model(shipped / "a.safetensors", image_shape=(28, 20), dataset="frey")
+    save_model(shipped / "b.safetensors", **OLIVETTI)
+    app = visit("reconstruct")
+    assert "not on this machine" in sentences(app)[0]
+    labels = [button.label for button in app.main.button]
+    assert labels == ["Download Frey Face", "b"]
+    app.main.button[-1].click().run()
+    assert sentences(app) == []
+    assert app.selectbox(key="model").value == "b"
+
+
+def test_a_failed_download_is_a_sentence(shipped, monkeypatch):
+    def unreachable(name, progress):
+        progress(0.5)
+        raise datasets.VisageError("The download of frey failed.")
+
+    monkeypatch.setattr(datasets, "download", unreachable)
+    save_model(shipped / "a.safetensors", image_shape=(28, 20), dataset="frey")
+    app = visit("reconstruct")
+    app.main.button[0].click().run()
+    assert "The download of frey failed." in sentences(app)
+
+
+def test_a_public_deployment_takes_nothing(shipped, monkeypatch):
+    monkeypatch.setenv("VISAGE_READ_ONLY", "1")
+    save_model(shipped / "a.safetensors", image_shape=(28, 20), dataset="frey")
+    app = visit("reconstruct")
+    assert not app.main.button and not app.get("file_uploader")
+    assert any("public deployment" in caption.value for caption in app.main.caption)
+
+
+def test_uploaded_frey_is_kept_and_shown(shipped, frey, tmp_path, monkeypatch):
+    content = (frey / "frey_rawface.mat").read_bytes()
+    monkeypatch.setenv("VISAGE_DATA", str(tmp_path / "elsewhere"))
+    save_model(shipped / "a.safetensors", image_shape=(28, 20), dataset="frey")
+    app = visit("reconstruct")
+    app.file_uploader[0].upload("frey_rawface.mat", b"something else").run()
+    assert "damaged or another file" in app.error[0].value
+    app.file_uploader[0].upload("frey_rawface.mat", content).run()
+    assert sentences(app) == []
+    assert len(app.get("image")) == 8
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_data_other_than_the_model_was_trained_on_is_said(page, shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI, dataset_sha256="0" * 64)
+    said = sentences(visit(page))
+    assert len(said) == (page == "reconstruct")
+    assert all("not the one this model was trained on" in text for text in said)
+
+
+def test_data_of_another_size_is_said(shipped):
+    save_model(shipped / "a.safetensors", image_shape=(10, 10), **OLIVETTI)
+    app = visit("reconstruct")
+    assert "differ in size: 28×23 and 10×10" in sentences(app)[0]
+    assert not app.get("image")
+
+
+def test_a_split_that_cannot_be_made_is_said(shipped):
+    info = OLIVETTI | {"split": {"how": "astrology", "holdout": 0.1, "seed": 0}}
+    save_model(shipped / "a.safetensors", **info)
+    assert sentences(visit()) == []
+    assert "astrology" in sentences(visit("reconstruct"))[0]
+
+
+def test_what_a_file_says_of_itself_is_not_markdown(shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI | {"dataset": "![x](http://example.com)"})
+    assert "!\\[x\\]" in visit("reconstruct").info[0].value
+
+
+def test_a_new_version_of_a_file_is_read_anew(shipped):
+    path = shipped / "a.safetensors"
+    save_model(path, 2, **OLIVETTI)
+    app = visit()
+    save_model(shipped / "b.safetensors", 3, **OLIVETTI)
+    shutil.move(shipped / "b.safetensors", path)
+    app.run()
+    assert sentences(app) == []
+    assert "3 latents" in app.sidebar.caption[0].value

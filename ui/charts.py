@@ -1,0 +1,509 @@
+"""Plotly figures: arrays in, Figure out. Colours come from the app's theme, light or dark.
+
+The theme's first chart colour is for what lies behind, its second for what matters; traces take
+them in that order, so no figure names a colour of its own.
+"""
+
+__all__ = [
+    "latent_name",
+    "manifold",
+    "manifold_overlay",
+    "manifold_points",
+    "posteriors",
+    "step_changes",
+    "stretch",
+]
+
+import base64
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from vae.images import png
+
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+# Points of a cloud that are drawn at most: more would not be told apart.
+MOST_POINTS = 5_000
+
+
+# The page gives a figure its size.
+FRAME = {
+    "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "showlegend": False,
+    "dragmode": False,
+}
+
+
+def latent_name(axis: int) -> str:
+    """What a latent is called on screen: axis 0 is z₁."""
+    return f"z{axis + 1}".translate(SUBSCRIPTS)
+
+
+def posteriors(
+    means: np.ndarray,
+    z_mean: np.ndarray,
+    z_std: np.ndarray,
+    labels: Sequence[str],
+    axes: Sequence[int] = (0, 1),
+) -> go.Figure:
+    """The posteriors of a few images over the posterior means of the training set.
+
+    Arguments:
+        means: Of shape (N, K); N may be 0.
+        z_mean: The images' posterior means, of shape (n, K).
+        z_std: Their standard deviations, of shape (n, K).
+        labels: What each image is called.
+        axes: The two latents that are drawn; with K = 1 each image gets a height of its own.
+    """
+    across = axes[0]
+    if z_mean.shape[1] == 1:
+        figure = _histogram(means[:, 0])
+        y = np.linspace(0.1, 0.9, len(z_mean))
+        vertical = {"yaxis": "y2"}
+        figure.update_layout(
+            yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
+        )
+        values = f"{latent_name(0)} = %{{x:.2f}} ± %{{customdata[0]:.2f}}"
+    else:
+        figure = _plane(axes)
+        figure.add_trace(_cloud(means, axes))
+        y = z_mean[:, axes[1]]
+        vertical = {"error_y": {"array": z_std[:, axes[1]], "thickness": 2, "width": 0}}
+        values = (
+            f"{latent_name(across)} = %{{x:.2f}} ± %{{customdata[0]:.2f}}<br>"
+            f"{latent_name(axes[1])} = %{{y:.2f}} ± %{{customdata[1]:.2f}}"
+        )
+    figure.add_trace(
+        go.Scattergl(
+            x=z_mean[:, across],
+            y=y,
+            error_x={"array": z_std[:, across], "thickness": 2, "width": 0},
+            mode="markers+text",
+            marker={"size": 5},
+            text=list(labels),
+            textposition="top right",
+            textfont={"size": 11},
+            customdata=z_std[:, list(axes[:2]) if z_std.shape[1] > 1 else [0]],
+            hovertemplate=f"%{{text}}<br>{values}<extra></extra>",
+            **vertical,
+        )
+    )
+    return figure
+
+
+def manifold(
+    picture: np.ndarray,
+    z: np.ndarray,
+    axes: Sequence[int] = (0, 1),
+) -> go.Figure:
+    """The decoded grid, each face at its place; hovering tells its z.
+
+    Arguments:
+        picture: The tiled faces, uint8, of shape (R·H, C·W) or (R·H, C·W, 3).
+        z: The latent point of each face, of shape (R, C, K).
+        axes: The latents that run across and upwards; with K = 1 only the first is used.
+    """
+    rows, columns, latent_dim = z.shape
+    tall, wide = picture.shape[0] / rows, picture.shape[1] / columns
+    names = [latent_name(axis) for axis in (axes[:2] if latent_dim > 1 else axes[:1])]
+    figure = go.Figure()
+    source = "data:image/png;base64," + base64.b64encode(png(picture)).decode()
+    figure.add_trace(go.Image(source=source, hoverinfo="skip"))
+    # An image has a hover text a pixel; this unseen grid has one a face.
+    figure.add_trace(
+        go.Heatmap(
+            z=np.zeros((rows, columns)),
+            x0=(wide - 1) / 2,
+            dx=wide,
+            y0=(tall - 1) / 2,
+            dy=tall,
+            opacity=0,
+            showscale=False,
+            customdata=z[..., list(axes[: len(names)])],
+            hovertemplate="<br>".join(
+                f"{name} = %{{customdata[{place}]:.2f}}" for place, name in enumerate(names)
+            )
+            + "<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        **FRAME,
+        xaxis=_grid_axis(z[0, :, axes[0]], wide, names[0]),
+        yaxis=_grid_axis(z[:, 0, axes[1]], tall, names[1])
+        if latent_dim > 1
+        else {"visible": False},
+    )
+    figure.update_yaxes(
+        autorange="reversed", scaleanchor="x", constrain="domain", constraintoward="top"
+    )
+    return figure
+
+
+def _grid_axis(values: np.ndarray, size: float, title: str) -> dict:
+    """An axis over tiles of ``size`` pixels, with seven ticks at most that say their z."""
+    places = np.linspace(0, len(values) - 1, min(len(values), 7))
+    ticks = np.interp(places, np.arange(len(values)), values)
+    return {
+        "tickvals": (places + 0.5) * size - 0.5,
+        # Adding 0 turns −0 into 0.
+        "ticktext": [f"{tick.round(1) + 0:.1f}".replace("-", "−") for tick in ticks],
+        "title": {"text": title, "standoff": 8},
+        "showgrid": False,
+        "zeroline": False,
+        "constrain": "domain",
+    }
+
+
+def _plane(
+    axes: Sequence[int],
+) -> go.Figure:
+    across, upwards = axes
+    figure = go.Figure()
+    figure.update_layout(
+        **FRAME,
+        xaxis={
+            "title": {"text": latent_name(across), "standoff": 8},
+            "zeroline": True,
+            "constrain": "domain",
+        },
+        yaxis={
+            "title": {"text": latent_name(upwards), "standoff": 8},
+            "zeroline": True,
+            "showgrid": False,
+            "scaleanchor": "x",
+            "constrain": "domain",
+        },
+    )
+    return figure
+
+
+def _cloud(means: np.ndarray, axes: Sequence[int]) -> go.Scattergl:
+    chosen = np.linspace(0, len(means) - 1, min(len(means), MOST_POINTS)).astype(int)
+    return go.Scattergl(
+        x=means[chosen, axes[0]],
+        y=means[chosen, axes[1]],
+        mode="markers",
+        marker={"size": 4, "opacity": 0.6},
+        hoverinfo="skip",
+    )
+
+
+def _histogram(
+    values: np.ndarray,
+) -> go.Figure:
+    figure = go.Figure(go.Histogram(x=values, nbinsx=60, opacity=0.6, hoverinfo="skip"))
+    figure.update_layout(
+        **FRAME,
+        xaxis={"title": {"text": latent_name(0), "standoff": 8}, "zeroline": False},
+        yaxis={"title": {"text": "images"}, "zeroline": False},
+        bargap=0.05,
+    )
+    return figure
+
+
+def stretch(
+    log_magnification: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    means: np.ndarray,
+    stops: np.ndarray,
+    paths: Mapping[str, np.ndarray],
+    axes: Sequence[int] = (0, 1),
+) -> go.Figure:
+    """How much the decoder stretches the plane, with data and paths between faces on it.
+
+    A grid of unseen points takes clicks anywhere: the last trace, whose custom data are z.
+
+    Arguments:
+        log_magnification: The magnification factor's log₁₀, (R, C), or (C,) with one latent.
+        x: Values across, (C,).
+        y: Values upwards, rising, (R,); not used with one latent.
+        means: The posterior means of the training set, (N, K); N may be 0.
+        stops: The faces that the paths join, (n, K).
+        paths: The points of each path by its name, (T, K).
+        axes: The latents that run across and upwards.
+    """
+    finite = np.where(np.isfinite(log_magnification), log_magnification, np.nan)
+    labels = [str(number) for number in range(1, len(stops) + 1)]
+    faces = {
+        "mode": "markers+text",
+        "text": labels,
+        "textfont": {"size": 13},
+        "textposition": "top center",
+        "name": "faces",
+        "hoverinfo": "skip",
+    }
+    if stops.shape[1] == 1:
+        figure = go.Figure(go.Scatter(x=x, y=10**finite, name="magnification"))
+        height = np.interp(stops[:, 0], x, 10**finite)
+        figure.add_trace(go.Scatter(x=stops[:, 0], y=height, marker={"size": 11}, **faces))
+        rug = means[:: 1 + len(means) // 500, 0]
+        figure.add_trace(
+            go.Scatter(
+                x=rug,
+                y=np.zeros(len(rug)),
+                mode="markers",
+                marker={"symbol": "line-ns-open", "size": 9, "opacity": 0.4},
+                hoverinfo="skip",
+            )
+        )
+        figure.update_layout(
+            **FRAME,
+            xaxis={"title": {"text": latent_name(0), "standoff": 8}, "zeroline": False},
+            yaxis={"title": {"text": "magnification √M"}, "rangemode": "tozero"},
+        )
+        return figure
+    figure = _plane(axes)
+    figure.add_trace(_cloud(means, axes))
+    for name, points in paths.items():
+        figure.add_trace(
+            go.Scatter(
+                x=points[:, axes[0]],
+                y=points[:, axes[1]],
+                mode="lines",
+                line={"width": 4 if name == "geodesic" else 2.5},
+                name=name,
+                hoverinfo="name",
+            )
+        )
+    figure.add_trace(
+        go.Scatter(
+            x=stops[:, axes[0]],
+            y=stops[:, axes[1]],
+            marker={"size": 20, "color": "white", "line": {"width": 2, "color": "black"}},
+            **faces | {"textfont": {"color": "black"}, "textposition": "middle center"},
+        )
+    )
+    figure.add_trace(_magnification_map(finite, x, y))
+    figure.add_trace(_click_targets(x, y, axes))
+    figure.update_layout(
+        xaxis={"range": [x[0], x[-1]], "showgrid": False, "zeroline": False},
+        yaxis={"range": [y[0], y[-1]], "showgrid": False, "zeroline": False},
+    )
+    return figure
+
+
+def step_changes(changes: Mapping[str, np.ndarray]) -> go.Figure:
+    """How much the picture changes in each step of each path.
+
+    Arguments:
+        changes: The change of each step by the path's name, (T,), in units of a pixel's [0, 1].
+    """
+    figure = go.Figure()
+    # The colour of what lies behind: the paths have the ones that they have on the map.
+    figure.add_trace(go.Scatter(x=[None], y=[None], showlegend=False))
+    for name, change in changes.items():
+        figure.add_trace(
+            go.Scatter(
+                x=(np.arange(len(change)) + 0.5) / len(change),
+                y=change,
+                name=name,
+                line={"width": 3 if name == "geodesic" else 2, "shape": "hvh"},
+                hovertemplate=f"{name}: %{{y:.3f}}<extra></extra>",
+            )
+        )
+    figure.update_layout(
+        **FRAME | {"showlegend": True},
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        xaxis={"title": {"text": "along the path", "standoff": 8}, "tickformat": ".0%"},
+        yaxis={"title": {"text": "change per step"}, "rangemode": "tozero"},
+    )
+    return figure
+
+
+def _magnification_map(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> go.Heatmap:
+    """A heat map that lies behind everything, with a colour bar that says factors, not logs."""
+    known = np.isfinite(values).any()
+    low, high = np.nanpercentile(values, [1, 99.5]) if known else (0.0, 1.0)
+    ticks = np.linspace(low, high, 5)
+    return go.Heatmap(
+        z=values,
+        x=x,
+        y=y,
+        zmin=low,
+        zmax=high,
+        zorder=-1,
+        zsmooth="best",
+        # Grey over whatever the page's own colour is: the paths are what has colour.
+        colorscale=[[0, "rgba(110, 118, 128, 0)"], [1, "rgba(110, 118, 128, 0.95)"]],
+        colorbar={
+            "title": {"text": "magnification √det M", "side": "top", "font": {"size": 12}},
+            "orientation": "h",
+            "thickness": 8,
+            "len": 0.5,
+            "x": 1,
+            "xanchor": "right",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "outlinewidth": 0,
+            "tickvals": ticks,
+            "ticktext": [f"{10**tick:.1g}" if tick < 0 else f"{10**tick:.2g}" for tick in ticks],
+        },
+        hoverinfo="skip",
+    )
+
+
+def _click_targets(x: np.ndarray, y: np.ndarray, axes: Sequence[int]) -> go.Scattergl:
+    across, upwards = np.meshgrid(np.linspace(*x[[0, -1]], 60), np.linspace(*y[[0, -1]], 60))
+    unseen = {"marker": {"opacity": 0}}
+    return go.Scattergl(
+        x=across.ravel(),
+        y=upwards.ravel(),
+        mode="markers",
+        marker={"size": 12, "opacity": 0},
+        selected=unseen,
+        unselected=unseen,
+        hovertemplate=f"{latent_name(axes[0])} = %{{x:.2f}}<br>{latent_name(axes[1])} = %{{y:.2f}}"
+        "<br>click to add this face<extra></extra>",
+    )
+
+
+def training_curves(
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    title: str = "",
+    best: tuple[float, float, str] | None = None,
+    small: bool = False,
+) -> go.Figure:
+    """Figures of a run, or of several, over the training samples evaluated, as in Figure 2.
+
+    Arguments:
+        lines: Samples and values, (n,) each, of each line by its name, the least important first.
+        title: What the values are.
+        best: Samples, value and name of a point to mark.
+        small: Whether the figure stands below one that names the lines and the axis.
+    """
+    figure = go.Figure()
+    for name, (samples, values) in lines.items():
+        figure.add_trace(
+            # A run's first records would be nothing to see without a mark.
+            go.Scatter(
+                x=samples.astype(np.float32),
+                y=values.astype(np.float32),
+                name=name,
+                mode="lines" if len(samples) > 1 else "markers",
+                line={"width": 2},
+                hovertemplate="%{y:,.5~g}",
+            )
+        )
+    if best is not None:
+        samples, value, name = best
+        figure.add_trace(
+            go.Scatter(
+                x=[samples],
+                y=[value],
+                name=name,
+                mode="markers",
+                marker={"size": 13, "symbol": "star"},
+                hovertemplate="%{y:,.5~g}",
+            )
+        )
+    figure.update_layout(
+        **FRAME
+        | {
+            "showlegend": not small,
+            "margin": {"l": 8, "r": 8, "t": 40, "b": 8},
+        },
+        # The same figure redrawn with more points, not another one.
+        uirevision="run",
+        hovermode="x unified",
+        title={"text": title, "font": {"size": 14}, "x": 0, "xref": "container", "y": 0.98},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.01, "yanchor": "bottom"},
+        xaxis={
+            "type": "log",
+            "title": {"text": "" if small else "training samples evaluated", "standoff": 6},
+            "dtick": 1,
+            "exponentformat": "power",
+            "hoverformat": ",",
+        },
+        yaxis={"tickformat": ",~g", "nticks": 6, "zeroline": False},
+    )
+    return figure
+
+
+def latent_use(kl: np.ndarray) -> go.Figure:
+    """How much each latent tells of an image, in nats.
+
+    Arguments:
+        kl: The KL divergence of each latent from the prior, (K,).
+    """
+    names = [latent_name(axis) for axis in range(len(kl))]
+    figure = go.Figure(
+        go.Bar(x=names, y=kl, hovertemplate="%{x}: %{y:.2f} nats<extra></extra>", opacity=0.9)
+    )
+    figure.update_layout(
+        **FRAME | {"margin": {"l": 8, "r": 8, "t": 40, "b": 8}},
+        uirevision="run",
+        title={
+            "text": "KL of each latent, nats",
+            "font": {"size": 14},
+            "x": 0,
+            "xref": "container",
+            "y": 0.98,
+        },
+        bargap=0.3,
+        xaxis={"type": "category", "nticks": 12},
+        yaxis={"rangemode": "tozero", "nticks": 6},
+    )
+    return figure
+
+
+def manifold_overlay(
+    figure: go.Figure, values: np.ndarray, face: Sequence[int], title: str, diverging: bool = False
+) -> go.Figure:
+    """Colour the faces of a :func:`manifold` by a figure that each has.
+
+    Arguments:
+        figure: The manifold; it is changed.
+        values: One a face, (R, C).
+        face: A face's height and width in pixels.
+        title: What the figure is called.
+        diverging: Whether zero is the middle: blue above, red below.
+    """
+    finite = np.where(np.isfinite(values), values, np.nan)
+    low, high = np.nanpercentile(finite, [2, 98]) if np.isfinite(values).any() else (0.0, 1.0)
+    if diverging:
+        high = max(abs(low), abs(high), 1e-9)
+        low = -high
+    ends = ["rgba(206, 44, 56, 0.75)", "rgba(128, 128, 128, 0)", "rgba(48, 118, 200, 0.75)"]
+    scale = ends if diverging else ["rgba(251, 146, 60, 0)", "rgba(234, 88, 12, 0.8)"]
+    figure.add_trace(
+        go.Heatmap(
+            z=finite,
+            x0=(face[1] - 1) / 2,
+            dx=face[1],
+            y0=(face[0] - 1) / 2,
+            dy=face[0],
+            zmin=low,
+            zmax=high,
+            zsmooth="best",
+            colorscale=[[place / (len(scale) - 1), colour] for place, colour in enumerate(scale)],
+            colorbar={"title": {"text": title, "side": "right"}, "thickness": 8, "len": 0.6},
+            hoverinfo="skip",
+        )
+    )
+    return figure
+
+
+def manifold_points(figure: go.Figure, places: np.ndarray, face: Sequence[int]) -> go.Figure:
+    """Mark points on a :func:`manifold`.
+
+    Arguments:
+        figure: The manifold; it is changed.
+        places: Row and column of each point, (n, 2), in faces.
+        face: A face's height and width in pixels.
+    """
+    places = places[np.isfinite(places).all(axis=1)]
+    figure.add_trace(
+        go.Scattergl(
+            x=(places[:, 1] + 0.5) * face[1] - 0.5,
+            y=(places[:, 0] + 0.5) * face[0] - 0.5,
+            mode="markers",
+            marker={"size": 5, "color": "#fb923c", "line": {"width": 1, "color": "black"}},
+            hoverinfo="skip",
+        )
+    )
+    return figure

@@ -1,0 +1,81 @@
+"""What to do about a data set that a page needs: find it, or say how to get it and offer to."""
+
+__all__ = ["find_or_offer"]
+
+import streamlit as st
+
+from ui import session
+from ui.session import Choice
+from vae import datasets
+from vae.datasets import Faces
+
+# frey_rawface.mat has 1.1 MB.
+LARGEST_UPLOAD_MB = 5
+
+
+def find_or_offer(choice: Choice) -> Faces | None:
+    """A model's data set; where it is not here or doesn't fit, say so, offer help, return None.
+
+    Raises:
+        VisageError: The data set is here but damaged.
+    """
+    name = choice.dataset
+    if not name:
+        st.info("This model does not say what it was trained on, so there is nothing to show.")
+    elif not session.dataset_is_here(name):
+        st.info(
+            f"This model was trained on **{session.plain(name)}**, which is not on this machine.",
+            icon=":material/photo_library:",
+        )
+        if name == "frey":
+            offer_frey()
+    else:
+        data = session.faces(name)
+        difference = session.difference_in_data(choice.info, data)
+        if difference:
+            st.warning(difference)
+        if tuple(choice.info["image_shape"]) == data.image_shape:
+            return data
+    offer_other_models()
+    return None
+
+
+def offer_frey() -> None:
+    """A download and an upload, where files may be written."""
+    st.markdown(datasets.where_from("frey"))
+    if session.read_only():
+        st.caption("This is a public deployment: it takes no uploads and downloads nothing.")
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**Download it** (1.1 MB)")
+        if st.button("Download Frey Face", type="primary", icon=":material/download:"):
+            with session.sentences():
+                bar = st.progress(0.0)
+                datasets.download("frey", progress=bar.progress)
+                st.rerun()
+    with right:
+        file = st.file_uploader(
+            f"**Or give the file** {datasets.FREY_FILE}",
+            type="mat",
+            max_upload_size=LARGEST_UPLOAD_MB,
+        )
+        if file is not None:
+            with session.sentences():
+                datasets.store_frey(file.getvalue())
+                st.rerun()
+
+
+def offer_other_models() -> None:
+    """The models whose data set is here."""
+    others = [
+        choice.name
+        for choice in session.models().values()
+        if not choice.problem and choice.dataset and session.dataset_is_here(choice.dataset)
+    ]
+    if not others:
+        return
+    st.markdown("**Or look at a model whose faces are here**")
+    with st.container(horizontal=True):
+        for name in others[:5]:
+            st.button(name, key=f"other_{name}", on_click=session.choose, args=(name,))
