@@ -1,0 +1,54 @@
+"""Pages with a latent pad, as the tests of the pad need them: a page a checkpoint."""
+
+import os
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from ui.latent_pad import Arrow, Mark, latent_pad
+from vae.checkpoint import load_checkpoint
+
+
+@st.cache_resource
+def load(path: str, written: int):
+    return load_checkpoint(path)
+
+
+def explore() -> None:
+    folder = Path(os.environ["PAD_MODELS"])
+    names = sorted(path.stem for path in folder.glob("*.safetensors"))
+    name = st.radio("Model", names, index=names.index("two"), horizontal=True)
+    path = folder / f"{name}.safetensors"
+    written = path.stat().st_mtime_ns
+    checkpoint = load(str(path), written)
+    latents = checkpoint.model.latent_dim
+    st.button("Rerun")
+    if st.button("Move"):
+        st.session_state.moves = st.session_state.get("moves", 0) + 1
+    moves = st.session_state.get("moves", 0)
+    ones = [1.0] * latents
+    state = latent_pad(
+        checkpoint,
+        key="pad",
+        model_id=str(path),
+        version=str(written),
+        z=ones if moves else None,
+        z_version=moves,
+        arrows=[Arrow(ones, [0.0] * latents, "most")],
+        marks=[Mark(ones, "a mark")],
+    )
+    st.text(f"settled at {state.z.round(4).tolist()}, {len(state.pins)} pins, {state.moved}")
+
+
+def missing() -> None:
+    latent_pad(None, key="pad", model_id="", version="")
+
+
+def other() -> None:
+    st.text("another page")
+
+
+st.navigation([st.Page(explore, default=True), st.Page(missing), st.Page(other)]).run()

@@ -1,0 +1,607 @@
+"""The latent pad in a real Chromium: what it decodes, what it sends, what it leaves behind."""
+
+import base64
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+from ui.latent_pad import pack
+from vae import VAE, save_checkpoint
+from vae.checkpoint import Checkpoint
+from vae.model import Gaussian
+
+ROOT = Path(__file__).parents[2]
+
+
+def checkpoint(
+    latent_dim: int = 2,
+    hidden_dims: tuple = (64,),
+    image_shape: tuple = (28, 20),
+    seed: int = 0,
+) -> Checkpoint:
+    """A model whose faces differ from point to point, as an untrained one's hardly do."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    model = VAE(image_shape, latent_dim, hidden_dims).requires_grad_(False).eval()
+    for layer in (*model.decoder.hidden, model.decoder.head):
+        layer.weight.mul_(3)
+    means = torch.randn(900, latent_dim, generator=generator).clamp(-3, 3)
+    return Checkpoint(model, {}, Gaussian(means, torch.zeros_like(means)))
+
+
+def save(path: Path, of: Checkpoint) -> None:
+    save_checkpoint(path, of.model, of.info, of.posterior)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    broken = checkpoint()
+    broken.model.decoder.head.weight[3, 3] = torch.nan
+    save(folder / "two.safetensors", checkpoint(2, (200,)))
+    save(folder / "twin.safetensors", checkpoint(2, (200,), seed=1))
+    save(folder / "four.safetensors", checkpoint(4, (32, 64)))
+    save(folder / "one.safetensors", checkpoint(1))
+    save(folder / "colour.safetensors", checkpoint(2, (32,), (12, 16, 3)))
+    save(folder / "broken.safetensors", broken)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def app(models: Path, app_server) -> Iterator[str]:
+    with app_server(Path(__file__).parent / "pad_app.py", {"PAD_MODELS": str(models)}) as address:
+        yield address
+
+
+class Traffic:
+    """The sizes of the frames on a page's WebSockets."""
+
+    def __init__(self, page: Page):
+        self.sent: list[int] = []
+        self.received: list[int] = []
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket) -> None:
+        socket.on("framesent", lambda data: self.sent.append(len(data)))
+        socket.on("framereceived", lambda data: self.received.append(len(data)))
+
+
+@pytest.fixture
+def page(browser: Browser, app: str) -> Iterator[Page]:
+    with browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
+        page = context.new_page()
+        page.traffic = Traffic(page)
+        page.failures = []
+        page.on("pageerror", lambda error: page.failures.append(error))
+        page.goto(app)
+        ready(page)
+        yield page
+        assert not page.failures
+
+
+def ready(page: Page) -> None:
+    expect(page.locator(".visage")).to_have_attribute("data-state", "ready", timeout=20_000)
+    idle(page)
+
+
+def idle(page: Page) -> None:
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=20_000
+    )
+
+
+def choose(page: Page, name: str) -> None:
+    page.get_by_test_id("stRadio").get_by_text(name, exact=True).click()
+
+
+def where(page: Page) -> list[float]:
+    return page.locator(".visage").evaluate(
+        "box => [...box.getRootNode().host.visagePad.z].map(x => Number(x.toFixed(4)))"
+    )
+
+
+def pixels(page: Page) -> list[int]:
+    return page.locator("canvas.face").evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    )
+
+
+def grab(page: Page) -> tuple[float, float, float]:
+    """Press the middle of the pad and give that point and the pad's width."""
+    box = page.locator(".pad").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    return x, y, box["width"]
+
+
+def settled(page: Page, z: list[float], pins: int = 0) -> None:
+    text = f"settled at {[float(latent) for latent in z]}, {pins} pins"
+    expect(page.get_by_text(text)).to_be_visible(timeout=15_000)
+
+
+# What it decodes
+
+
+@pytest.mark.parametrize(
+    ("latent_dim", "hidden_dims", "image_shape"),
+    [
+        (2, (200,), (28, 20)),
+        (2, (200, 150), (28, 20)),
+        (10, (200,), (28, 20)),
+        (10, (199, 201), (28, 20)),
+        (3, (50, 40, 30), (12, 9, 3)),
+        (1, (7,), (5, 3)),
+    ],
+)
+def test_browser_and_pytorch_decode_the_same(browser, latent_dim, hidden_dims, image_shape):
+    made = checkpoint(latent_dim, hidden_dims, image_shape)
+    z = torch.rand(1000, latent_dim, generator=torch.Generator().manual_seed(1)) * 12 - 6
+    expected = made.model.decode(z)
+    page = browser.new_page()
+    script = (ROOT / "ui/latent_pad/pad.js").read_text(encoding="utf-8")
+    found = page.evaluate(
+        """async ({ script, packed, points }) => {
+            const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+            const { unpack } = await import(source);
+            const raw = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+            const { decoder } = unpack(raw.buffer);
+            const found = points.map((z) => {
+                const { mean, deviation } = decoder.decode(Float32Array.from(z), true);
+                return [...mean, ...deviation];
+            });
+            const bytes = new Uint8Array(Float32Array.from(found.flat()).buffer);
+            return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+        }""",
+        {
+            "script": script,
+            "packed": base64.b64encode(pack(made, "pad", "model", "1")).decode(),
+            "points": z.tolist(),
+        },
+    )
+    page.close()
+    values = np.frombuffer(base64.b64decode(found), dtype=np.float32).reshape(1000, 2, -1)
+    mean, deviation = values.swapaxes(0, 1)
+    assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
+    assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
+
+
+def test_shown_face_is_the_decoded_one(page: Page, models: Path):
+    expected = checkpoint(2, (200,)).model.decode(torch.zeros(2)).mean.numpy()
+    assert np.abs(np.array(pixels(page)[::4]) - 255 * expected).max() <= 1
+
+
+def test_one_latent_and_colour_are_drawn(page: Page):
+    choose(page, "one")
+    expect(page.locator(".slider")).to_have_count(1)
+    idle(page)
+    choose(page, "colour")
+    expect(page.locator(".slider")).to_have_count(2)
+    idle(page)
+    face = page.locator("canvas.face")
+    expect(face).to_have_js_property("width", 16)
+    box = face.bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(16 / 12, rel=0.01)
+    assert len({*zip(*[iter(pixels(page))] * 4, strict=True)}) > 100
+
+
+# What it sends
+
+
+def test_drag_moves_the_face_and_sends_nothing_until_release(page: Page):
+    before = pixels(page)
+    x, y, width = grab(page)
+    page.wait_for_timeout(300)
+    sent = len(page.traffic.sent)
+    seen = set()
+    for step in range(1, 21):
+        page.mouse.move(x + step * width / 80, y - step * width / 160)
+        seen.add(tuple(pixels(page)))
+    assert len(seen) == 20 and pixels(page) != before
+    page.wait_for_timeout(500)
+    assert len(page.traffic.sent) == sent
+    page.mouse.up()
+    settled(page, where(page))
+    assert len(page.traffic.sent) == sent + 1
+    assert where(page) == pytest.approx([2, 1], abs=0.02)
+
+
+def test_drag_goes_on_outside_the_pad(page: Page):
+    x, y, width = grab(page)
+    page.mouse.move(x - 3 * width, y + 0.25 * width)
+    page.mouse.up()
+    assert where(page) == pytest.approx([-4, -2], abs=0.02)
+
+
+def test_pen_and_touch_drag_too(browser: Browser, app: str):
+    with browser.new_context(has_touch=True, viewport={"width": 380, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(app)
+        ready(page)
+        assert page.locator(".pad").evaluate("pad => getComputedStyle(pad).touchAction") == "none"
+        page.locator(".pad").scroll_into_view_if_needed()
+        box = page.locator(".pad").bounding_box()
+        x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"]
+        page.touchscreen.tap(x, y)
+        assert where(page) == pytest.approx([2, 2], abs=0.05)
+
+
+def test_weights_travel_once(page: Page, models: Path):
+    packed = len(pack(checkpoint(2, (200,)), "pad", str(models / "two.safetensors"), "1"))
+    raw = sum(p.numel() * 4 for p in checkpoint(2, (200,)).model.decoder.parameters())
+    first = sum(page.traffic.received)
+    assert packed <= 1.1 * raw and packed <= first <= 1.5 * raw
+    for _ in range(5):
+        page.get_by_role("button", name="Rerun").click()
+        idle(page)
+    assert sum(page.traffic.received) - first < 0.1 * raw
+
+
+def test_new_weights_of_the_same_model_take_over_in_place(page: Page, models: Path):
+    x, y, width = grab(page)
+    page.mouse.move(x + width / 8, y)
+    page.mouse.up()
+    page.get_by_role("button", name="Pin", exact=True).click()
+    settled(page, where(page), pins=1)
+    z, before = where(page), pixels(page)
+    path = models / "two.safetensors"
+    kept = path.read_bytes()
+    page.locator(".visage").evaluate("box => (box.before = true)")
+    try:
+        save(path, checkpoint(2, (200,), seed=5))
+        page.get_by_role("button", name="Rerun").click()
+        deadline = time.monotonic() + 10
+        while pixels(page) == before and time.monotonic() < deadline:
+            page.wait_for_timeout(50)
+        expected = checkpoint(2, (200,), seed=5).model.decode(torch.tensor(z).float()).mean.numpy()
+        assert np.abs(np.array(pixels(page)[::4]) - 255 * expected).max() <= 1
+    finally:
+        path.write_bytes(kept)
+    assert where(page) == z
+    assert page.locator(".visage").evaluate("box => box.before")
+    expect(page.locator(".tray .kept")).to_have_count(1)
+
+
+def test_python_moves_z_only_with_a_new_version(page: Page):
+    page.get_by_role("button", name="Move").click()
+    settled(page, [1.0, 1.0])
+    expect(page.locator(".readout")).to_have_text("z = (1.00, 1.00)")
+    page.locator(".pad").press("Home")
+    settled(page, [0, 0])
+    page.get_by_role("button", name="Rerun").click()
+    idle(page)
+    assert where(page) == [0, 0]
+
+
+def test_settled_z_and_pins_outlive_a_change_of_page(page: Page):
+    page.locator(".pad").press("Shift+ArrowRight")
+    settled(page, [0.5, 0])
+    page.get_by_role("button", name="Pin", exact=True).click()
+    settled(page, [0.5, 0], pins=1)
+    page.get_by_role("link", name="other").click()
+    expect(page.get_by_text("another page")).to_be_visible()
+    page.get_by_role("link", name="explore").click()
+    ready(page)
+    settled(page, [0.5, 0], pins=1)
+    assert where(page) == [0.5, 0]
+    expect(page.locator(".tray .kept")).to_have_count(1)
+
+
+# What hands can do
+
+
+def test_keyboard_moves_z(page: Page):
+    pad = page.locator(".pad")
+    pad.press("ArrowRight")
+    pad.press("ArrowUp")
+    pad.press("Shift+ArrowDown")
+    assert where(page) == [0.05, -0.45]
+    settled(page, [0.05, -0.45])
+    expect(pad).to_have_attribute("aria-valuetext", "z₁ 0.05, z₂ −0.45")
+    slider = page.get_by_role("slider", name="z₁", exact=True)
+    slider.press("Shift+ArrowRight")
+    slider.press("ArrowLeft")
+    assert where(page) == [0.5, -0.45]
+    pad.press("Home")
+    assert where(page) == [0, 0]
+
+
+def test_sliders_and_pad_are_tied(page: Page):
+    slider = page.get_by_role("slider", name="z₂", exact=True)
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.wait_for_timeout(300)
+    sent = len(page.traffic.sent)
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 30, steps=8)
+    assert len(page.traffic.sent) == sent
+    page.mouse.up()
+    z = where(page)
+    assert z == pytest.approx([0, 2], abs=0.2)
+    settled(page, z)
+    pad, cursor = (page.locator(name).bounding_box() for name in (".pad", ".cursor"))
+    height = 1 - (cursor["y"] + cursor["height"] / 2 - pad["y"]) / pad["height"]
+    assert height * 8 - 4 == pytest.approx(z[1], abs=0.05)
+    x, y, width = grab(page)
+    page.mouse.move(x + width / 8, y)
+    page.mouse.up()
+    expect(slider).to_have_js_property("value", "0")
+    expect(page.get_by_role("slider", name="z₁", exact=True)).to_have_attribute(
+        "aria-valuetext", "1.00"
+    )
+
+
+def test_every_control_has_a_name(page: Page):
+    page.get_by_role("button", name="Pin", exact=True).click()
+    unnamed = page.locator(".visage").evaluate(
+        """box => [...box.querySelectorAll("button, input, select, [tabindex]")]
+            .filter((control) => !(control.getAttribute("aria-label") ||
+                control.textContent.trim() || control.closest("label")?.textContent.trim()))
+            .map((control) => control.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_modes_differ_and_noise_is_kept(page: Page):
+    mean = pixels(page)
+    page.get_by_text("Sample", exact=True).click()
+    sample = pixels(page)
+    page.locator(".pad").press("ArrowRight")
+    page.locator(".pad").press("ArrowLeft")
+    assert pixels(page) == sample != mean
+    page.get_by_role("button", name="New noise").click()
+    assert pixels(page) != sample
+    page.get_by_text("Uncertainty", exact=True).click()
+    heat = np.array(pixels(page)).reshape(-1, 4)
+    assert (heat[:, 0] != heat[:, 1]).any()
+    expect(page.locator(".legend")).to_be_visible()
+
+
+def test_random_glides_and_origin_returns(page: Page):
+    page.get_by_role("button", name="Random").click()
+    page.wait_for_timeout(100)
+    between = where(page)
+    page.wait_for_timeout(1000)
+    z = where(page)
+    assert z not in (between, [0, 0])
+    settled(page, z)
+    page.get_by_role("button", name="Origin").click()
+    settled(page, [0, 0])
+
+
+def test_play_walks_until_paused_and_sends_once(page: Page):
+    sent = len(page.traffic.sent)
+    page.get_by_role("button", name="Play").click()
+    places = []
+    for _ in range(4):
+        page.wait_for_timeout(250)
+        places.append(tuple(where(page)))
+    assert len(set(places)) == 4 and len(page.traffic.sent) == sent
+    page.get_by_role("button", name="Pause").click()
+    settled(page, where(page))
+
+
+def test_pins_are_kept_returned_to_and_removed(page: Page):
+    pin = page.get_by_role("button", name="Pin", exact=True)
+    for _ in range(6):
+        page.locator(".pad").press("Shift+ArrowRight")
+        pin.click()
+    expect(page.locator(".tray .kept")).to_have_count(6)
+    expect(pin).to_be_disabled()
+    settled(page, [3, 0], pins=6)
+    page.get_by_role("button", name="Go back to pinned face 2").click()
+    settled(page, [1, 0], pins=6)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download pinned face 2").click(force=True)
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    page.get_by_role("button", name="Remove pinned face 1").click(force=True)
+    settled(page, [1, 0], pins=5)
+    dragged = page.locator(".tray .return").first.evaluate(
+        """button => {
+            const dataTransfer = new DataTransfer();
+            button.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
+            return dataTransfer.getData("DownloadURL");
+        }"""
+    )
+    assert dragged.startswith("image/png:face z=(1.00, 0.00).png:data:image/png;base64,")
+
+
+def test_two_latents_of_many_are_chosen(page: Page):
+    choose(page, "four")
+    expect(page.locator(".slider")).to_have_count(4)
+    ready(page)
+    page.get_by_label("Latent across").select_option("2")
+    page.get_by_label("Latent upwards").select_option("2")
+    expect(page.get_by_label("Latent across")).to_have_value("1")
+    page.locator(".pad").press("ArrowUp")
+    page.locator(".pad").press("Shift+ArrowRight")
+    assert where(page) == [0, 0.5, 0.05, 0]
+    page.get_by_text("Faces", exact=True).click()
+    manifold = page.locator("canvas.manifold")
+    expect(manifold).to_be_visible()
+    page.wait_for_timeout(500)
+    shades = manifold.evaluate(
+        "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+    )
+    assert shades > 50
+
+
+def test_less_motion_jumps(browser: Browser, app: str):
+    with browser.new_context(reduced_motion="reduce") as context:
+        page = context.new_page()
+        page.goto(app)
+        ready(page)
+        page.locator(".pad").press("Shift+ArrowRight")
+        page.get_by_role("button", name="Origin").click()
+        assert where(page) == [0, 0]
+
+
+# What it says when there is nothing to decode
+
+
+def test_weights_that_are_not_numbers_get_a_sentence(page: Page):
+    choose(page, "broken")
+    expect(page.get_by_role("alert")).to_contain_text("not numbers")
+    choose(page, "two")
+    ready(page)
+    expect(page.locator(".notice")).to_be_hidden()
+
+
+def test_no_model_gets_a_sentence(page: Page):
+    page.get_by_role("link", name="missing").click()
+    expect(page.get_by_role("alert")).to_contain_text("no model")
+
+
+def test_too_large_a_decoder_falls_back_to_the_server(tmp_path, browser, app_server):
+    save(tmp_path / "two.safetensors", checkpoint(2, (8500,), (28, 20, 3)))
+    with app_server(Path(__file__).parent / "pad_app.py", {"PAD_MODELS": str(tmp_path)}) as app:
+        page = browser.new_page()
+        page.goto(app)
+        expect(page.get_by_text("over 64 MB")).to_be_visible(timeout=20_000)
+        expect(page.get_by_test_id("stImage")).to_be_visible()
+        page.get_by_role("slider").first.press("ArrowRight")
+        settled(page, [0.05, 0.0])
+        page.close()
+
+
+# What it shows on a narrow screen, and what it leaves behind
+
+
+def test_narrow_window_stacks_and_nothing_overflows(browser: Browser, app: str):
+    page = browser.new_page(viewport={"width": 380, "height": 900}, device_scale_factor=2)
+    page.goto(app)
+    ready(page)
+    face, pad = (page.locator(name).bounding_box() for name in (".frame", ".pad"))
+    assert face["y"] + face["height"] <= pad["y"]
+    assert pad["width"] == pytest.approx(pad["height"], abs=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    page.close()
+
+
+def test_first_paint_reserves_the_room(browser: Browser, app: str):
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.add_init_script(
+        """window.heights = new Set();
+        const look = () => {
+            const isolated = "[data-testid=stBidiComponentIsolated]";
+            for (const host of document.querySelectorAll(isolated)) {
+                const box = host.shadowRoot?.querySelector(".visage");
+                if (box?.offsetHeight) window.heights.add(box.offsetHeight);
+            }
+            requestAnimationFrame(look);
+        };
+        look();"""
+    )
+    page.goto(app)
+    ready(page)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.heights.size") == 1
+    page.close()
+
+
+class Heap:
+    """What a page holds once its garbage has been collected."""
+
+    def __init__(self, page: Page):
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Performance.enable")
+
+    def measure(self) -> dict[str, float]:
+        for _ in range(3):
+            self.session.send("HeapProfiler.collectGarbage")
+        metrics = self.session.send("Performance.getMetrics")["metrics"]
+        names = "JSHeapUsedSize", "JSEventListeners", "Nodes"
+        found = {metric["name"]: metric["value"] for metric in metrics if metric["name"] in names}
+        kinds = "HTMLCanvasElement", "ResizeObserver", "AbortController", "ShadowRoot"
+        return found | {kind: self.count(kind) for kind in kinds}
+
+    def count(self, kind: str) -> int:
+        prototype = self.session.send("Runtime.evaluate", {"expression": f"{kind}.prototype"})
+        found = self.session.send(
+            "Runtime.queryObjects", {"prototypeObjectId": prototype["result"]["objectId"]}
+        )["objects"]["objectId"]
+        length = {"functionDeclaration": "function () { return this.length }"}
+        length |= {"objectId": found, "returnByValue": True}
+        count = self.session.send("Runtime.callFunctionOn", length)["result"]["value"]
+        self.session.send("Runtime.releaseObject", {"objectId": found})
+        return count
+
+
+def assert_nothing_left(first: dict[str, float], last: dict[str, float]) -> None:
+    for name, value in last.items():
+        assert value <= 1.1 * first[name], f"{name}: {first[name]} first, {value} last"
+
+
+def test_200_mounts_and_model_switches_leave_nothing_behind(browser: Browser):
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    folder = ROOT / "ui/latent_pad"
+    names = "pad.html", "pad.css", "pad.js", "weights.js"
+    models = [pack(checkpoint(seed=seed), "pad", f"model {seed}", "1") for seed in (0, 1)]
+    page.evaluate(
+        """async ({ parts: [html, css, pad, weights], models }) => {
+            const load = async (script) => (await import(
+                URL.createObjectURL(new Blob([script], { type: "text/javascript" })))).default;
+            const [mountPad, mountWeights] = [await load(pad), await load(weights)];
+            const bytes = models.map(
+                (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+            const data = { channel: "pad", problem: "", z_version: 0, marks: [], arrows: [] };
+            const frame = () => new Promise(requestAnimationFrame);
+            window.cycle = async (count) => {
+                for (let i = 0; i < count; i++) {
+                    const host = document.body.appendChild(document.createElement("div"));
+                    const parentElement = host.attachShadow({ mode: "open" });
+                    parentElement.innerHTML = `${html}<style>${css}</style>`;
+                    const unmount = [
+                        mountWeights({ data: bytes[0] }),
+                        mountPad({ parentElement, data, setStateValue() {} }),
+                    ];
+                    await frame();
+                    unmount[0] = mountWeights({ data: bytes[1] });
+                    const inside = (selector) => parentElement.querySelector(selector);
+                    inside("[value=faces]").click();
+                    inside("[name=pin]").click();
+                    inside(".pad").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp" }));
+                    inside("[name=play]").click();
+                    await frame();
+                    unmount.forEach((end) => end());
+                    host.remove();
+                }
+            };
+        }""",
+        {
+            "parts": [(folder / name).read_text(encoding="utf-8") for name in names],
+            "models": [base64.b64encode(packed).decode() for packed in models],
+        },
+    )
+    heap = Heap(page)
+    page.evaluate("cycle(10)")
+    first = heap.measure()
+    page.evaluate("cycle(200)")
+    assert_nothing_left(first, heap.measure())
+    page.close()
+
+
+def test_switching_models_and_pages_leaves_nothing_behind(page: Page):
+    heap = Heap(page)
+
+    def rounds(count: int) -> None:
+        for i in range(count):
+            choose(page, "four" if i % 2 else "twin")
+            expect(page.locator(".slider")).to_have_count(4 if i % 2 else 2)
+            idle(page)
+            page.get_by_role("link", name="other").click()
+            expect(page.get_by_text("another page")).to_be_visible()
+            idle(page)
+            page.get_by_role("link", name="explore").click()
+            ready(page)
+
+    # The first rounds fill Streamlit's own caches.
+    rounds(8)
+    first = heap.measure()
+    rounds(15)
+    assert_nothing_left(first, heap.measure())

@@ -1,0 +1,322 @@
+"""The latent pad: drag through the latent space, decoded in the visitor's own browser.
+
+A plane and one slider per latent, tied together. The weights travel to the browser once per model
+and the face follows the pointer there; Python hears of z only when it has settled.
+
+The pad is two mounts of components, since a rerun repeats only those whose data have changed:
+``weights.js`` carries the model, large and rarely new, and ``pad.js`` all that may change with a
+rerun. They meet in the browser under the pad's key.
+"""
+
+__all__ = ["Arrow", "Mark", "PadState", "latent_pad", "pinned"]
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from vae import latent
+from vae.checkpoint import Checkpoint
+from vae.images import png, to_uint8
+
+# A model with more bytes of decoder than this is decoded on the server.
+LARGEST_DECODER = 64 * 2**20
+
+# Points of the posterior that are drawn: more would not be told apart.
+MOST_POINTS = 5_000
+
+MOST_PINS = 6
+
+# Up to so many sliders have their name and value above them; more have them beside.
+ROOMY_SLIDERS = 4
+
+# The half-width of the plane and of the sliders, in standard deviations of the prior: at least the
+# first, and wider up to the second where the posterior's means lie further out.
+EXTENT = 4.0, 8.0
+
+HERE = Path(__file__).parent
+
+NO_MODEL = "There is no model to explore yet: choose or train one first."
+NOT_FINITE = (
+    "This model's weights hold values that are not numbers, as when training diverged: "
+    "choose another model, or train again with a smaller learning rate."
+)
+
+
+class Arrow(NamedTuple):
+    """A direction drawn on the plane.
+
+    Arguments:
+        vector: The direction with its length, of shape (K,).
+        at: The latent point where it starts, of shape (K,); it fades once z has left there.
+        label: What it says at its tip.
+    """
+
+    vector: Sequence[float]
+    at: Sequence[float]
+    label: str = ""
+
+
+class Mark(NamedTuple):
+    """A labelled latent point drawn on the plane; ``z`` is of shape (K,)."""
+
+    z: Sequence[float]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class PadState:
+    """Where the pad has settled.
+
+    Arguments:
+        z: The latent point, of shape (K,); the origin until the visitor has moved.
+        pins: The latent points of the faces kept in the tray, of shape (K,) each.
+        moved: Whether it was the visitor who moved z there, and not a page.
+    """
+
+    z: np.ndarray
+    pins: list[np.ndarray] = field(default_factory=list)
+    moved: bool = False
+
+
+def latent_pad(
+    checkpoint: Checkpoint | None,
+    *,
+    key: str,
+    model_id: str,
+    version: str,
+    z: Sequence[float] | np.ndarray | None = None,
+    z_version: int | str = 0,
+    arrows: Sequence[Arrow] = (),
+    marks: Sequence[Mark] = (),
+) -> PadState:
+    """Draw the pad of a model and return where it has settled.
+
+    Arguments:
+        checkpoint: The model, or None for a sentence in its place.
+        key: The pad's name in the app: the same for every model, and for none other.
+        model_id: What stays the same while a model trains, as its path does.
+        version: What changes with the model's weights. A new version of the same model takes over
+            in place: z and the pins stay.
+        z: Where the page wants the pad, of shape (K,); the origin by default.
+        z_version: Only when this changes does the pad glide to ``z``.
+        arrows: Directions to draw on the plane.
+        marks: Points to draw on the plane.
+
+    Returns:
+        The settled z and the pins. Both outlive a change of page, and a change of model while K
+        stays the same; the pins are kept for the model that they were pinned with.
+    """
+    if checkpoint is None:
+        _component(2, 5 / 7)(key=f"{key}-empty", data={"channel": key, "problem": NO_MODEL})
+        return PadState(np.zeros(2))
+
+    model = checkpoint.model
+    layers = latent.decoder_layers(model)
+    wanted = _point(z, model.latent_dim)
+    if sum(weight.nbytes + bias.nbytes for weight, bias in layers) > LARGEST_DECODER:
+        return _sliders(checkpoint, key, wanted, z_version)
+
+    height, width = model.image_shape[:2]
+    mount = f"{key}-{model.latent_dim}-{height}x{width}"
+    memory = st.session_state.setdefault(f"{key}-memory-{model.latent_dim}", {})
+    # What the pad starts from is frozen while it is mounted, so that a page which passes its
+    # settled z back (in the URL, say) changes nothing that would have to be sent again.
+    if memory.get("z_version", object()) != z_version:
+        before = memory.get("settled", {})
+        pins = before["pins"] if before.get("model") == model_id else []
+        memory.clear()
+        memory["z_version"] = z_version
+        memory["start"] = {"model": model_id, "z": _json(wanted), "pins": pins}
+    elif mount not in st.session_state and "settled" in memory:
+        memory["start"] = memory["settled"]
+
+    problem = ""
+    with st.container(gap=None):
+        payload = _packed(checkpoint, key, model_id, version)
+        if payload is None:
+            problem = NOT_FINITE
+        else:
+            _carrier()(key=f"{mount}-weights", data=payload)
+        result = _component(model.latent_dim, width / height)(
+            key=mount,
+            data={
+                "channel": key,
+                "problem": problem,
+                "z_version": z_version,
+                "start": memory["start"],
+                "arrows": [
+                    {"vector": _json(arrow.vector), "at": _json(arrow.at), "label": arrow.label}
+                    for arrow in arrows
+                ],
+                "marks": [{"z": _json(mark.z), "label": mark.label} for mark in marks],
+            },
+            default={"settled": None},
+            on_settled_change=_nothing,
+        )
+
+    settled = _checked(result.get("settled"), model.latent_dim)
+    if settled and settled["z_version"] == z_version:
+        memory["settled"] = settled
+    now = memory.get("settled", memory["start"])
+    pins = now["pins"] if now.get("model") == model_id else []
+    return PadState(
+        np.array(now["z"], dtype=float),
+        [np.array(pin, dtype=float) for pin in pins],
+        "settled" in memory,
+    )
+
+
+def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:
+    """The faces in a pad's tray, for other pages: latent points, of shape (K,) each.
+
+    Arguments:
+        key: As for :func:`latent_pad`; so is ``model_id``.
+        latent_dim: The number K of latents.
+    """
+    memory = st.session_state.get(f"{key}-memory-{latent_dim}", {})
+    now = memory.get("settled", memory.get("start", {}))
+    return [np.array(pin) for pin in now["pins"]] if now.get("model") == model_id else []
+
+
+def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> bytes | None:
+    """What the browser needs of a model: a JSON header, the decoder, the posterior's means.
+
+    Little-endian: the header's length as uint32, the header padded to 4 bytes, each layer's weight
+    (out × in) and bias as float32, then the means as int16 in units of the header's ``unit``.
+
+    Arguments:
+        checkpoint: The model.
+        channel: The key of the pad that it is for.
+        model_id: As for :func:`latent_pad`; so is ``version``.
+
+    Returns:
+        The bytes, or None where a weight is infinite or not a number.
+    """
+    model = checkpoint.model
+    layers = latent.decoder_layers(model)
+    if not all(np.isfinite(array).all() for layer in layers for array in layer):
+        return None
+    means = np.zeros((0, model.latent_dim), dtype=np.float32)
+    if checkpoint.posterior is not None:
+        means = np.asarray(checkpoint.posterior.mean)
+        means = means[np.isfinite(means).all(axis=1)]
+        chosen = np.linspace(0, len(means) - 1, min(len(means), MOST_POINTS)).astype(int)
+        means = means[chosen]
+    farthest = np.abs(means).max(initial=0.0)
+    unit = float(farthest / np.iinfo(np.int16).max) or 1.0
+    header = {
+        "channel": channel,
+        "model": model_id,
+        "version": version,
+        "shape": list(model.image_shape),
+        "sizes": [model.latent_dim, *(len(bias) for _, bias in layers)],
+        "points": len(means),
+        "unit": unit,
+        "extent": float(np.clip(np.ceil(2 * farthest) / 2, *EXTENT)),
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 4)
+    parts = [np.array(len(text), dtype="<u4").tobytes(), text]
+    parts += [np.asarray(array, dtype="<f4").tobytes() for layer in layers for array in layer]
+    parts.append(np.rint(means / unit).astype("<i2").tobytes())
+    return b"".join(parts)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _packed(_checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> bytes | None:
+    return pack(_checkpoint, channel, model_id, version)
+
+
+@functools.cache
+def _component(latent_dim: int, aspect: float) -> Any:
+    """The component with the room for its sliders and its face laid out before any script runs."""
+    row = 42 if latent_dim <= ROOMY_SLIDERS else 28
+    room = f"--latents: {latent_dim}; --row: {row}px; --aspect: {min(max(aspect, 0.6), 1.25):.4f}"
+    html = (HERE / "pad.html").read_text(encoding="utf-8")
+    return st.components.v2.component(
+        f"visage_latent_pad_{latent_dim}_{aspect:.4f}",
+        html=html.replace("--latents: 2; --row: 42px; --aspect: 0.7143", room),
+        css=(HERE / "pad.css").read_text(encoding="utf-8"),
+        js=(HERE / "pad.js").read_text(encoding="utf-8"),
+    )
+
+
+@functools.cache
+def _carrier() -> Any:
+    return st.components.v2.component(
+        "visage_weights", js=(HERE / "weights.js").read_text(encoding="utf-8")
+    )
+
+
+def _sliders(
+    checkpoint: Checkpoint, key: str, wanted: np.ndarray, z_version: int | str
+) -> PadState:
+    """The same choice with Streamlit's own sliders, decoded on the server."""
+    limit = LARGEST_DECODER // 2**20
+    st.info(
+        f"This model's decoder is over {limit} MB, too large to run in the browser: the server "
+        "decodes it each time that a slider is released."
+    )
+    face, controls = st.columns(2)
+    names = [f"{key}-slider-{latent}" for latent in range(len(wanted))]
+    version_name = f"{key}-slider-version"
+    if st.session_state.get(version_name, object()) != z_version:
+        st.session_state[version_name] = z_version
+        for name, value in zip(names, wanted, strict=True):
+            st.session_state[name] = float(np.clip(value, -EXTENT[0], EXTENT[0]))
+    with controls:
+        z = np.array(
+            [
+                st.slider(f"z{number}", -EXTENT[0], EXTENT[0], step=0.05, key=name)
+                for number, name in enumerate(names, start=1)
+            ]
+        )
+    mean, _ = latent.decode(checkpoint.model, z)
+    # Enlarged here, since a browser would blur a small picture.
+    face.image(png(to_uint8(mean), scale=max(1, 480 // mean.shape[1])), width="stretch")
+    return PadState(z, moved=not np.allclose(z, wanted))
+
+
+def _checked(settled: Any, latent_dim: int) -> dict | None:
+    """What a browser says it has settled on, or None unless it is what a pad says."""
+
+    def is_point(value: Any) -> bool:
+        return (
+            isinstance(value, list)
+            and len(value) == latent_dim
+            and all(isinstance(number, int | float) for number in value)
+            and bool(np.isfinite(np.array(value, dtype=float)).all())
+        )
+
+    if not isinstance(settled, dict) or not is_point(settled.get("z")):
+        return None
+    pins = settled.get("pins")
+    return {
+        "z": settled["z"],
+        "pins": list(filter(is_point, pins))[:MOST_PINS] if isinstance(pins, list) else [],
+        "model": settled.get("model"),
+        "z_version": settled.get("z_version"),
+    }
+
+
+def _point(z: Sequence[float] | np.ndarray | None, latent_dim: int) -> np.ndarray:
+    if z is None:
+        return np.zeros(latent_dim)
+    point = np.asarray(z, dtype=float)
+    if point.shape != (latent_dim,) or not np.isfinite(point).all():
+        raise ValueError(f"z must be {latent_dim} finite numbers, not {z!r}.")
+    return point
+
+
+def _json(point: Sequence[float] | np.ndarray) -> list[float]:
+    return [float(number) for number in point]
+
+
+def _nothing() -> None:
+    """Streamlit keeps a component's state only where there is a callback for it."""
