@@ -13,11 +13,11 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from vae import datasets, export, images, ingest, recording, runs
+from vae import datasets, distributed, export, images, ingest, recording, runs
 from vae.checkpoint import load_checkpoint, replacing
 from vae.errors import VisageError
 from vae.latent import decode, manifold_grid
-from vae.training import RECIPES, TrainingConfig
+from vae.training import RECIPES, TrainingConfig, choose_device
 
 
 class Commands(click.Group):
@@ -163,7 +163,7 @@ def add_dataset(
 @click.option("--latent-dim", type=int, default=2, show_default=True)
 @click.option("--hidden", type=int, multiple=True, help="Units of each hidden layer: 200 200.")
 @click.option("--batch-size", type=int, default=100, show_default=True)
-@click.option("--steps", type=int, help="Optimiser steps; 10,000 if not given.")
+@click.option("--steps", type=int, help="Optimiser steps; the recipe's if not given.")
 @click.option("--learning-rate", type=float, help="The highest; the recipe's if not given.")
 @click.option("--holdout", type=float, default=0.1, show_default=True, help="Share held out.")
 @click.option("--split", default="random", show_default=True, help="random, or last.")
@@ -183,26 +183,37 @@ def train_command(
     **choices: object,
 ) -> None:
     """Train a model, and keep all that happens in a run's folder."""
-    if resume:
-        run = runs.Run(resume)
-        if steps is not None:
-            run.extend(steps)
-    else:
-        if steps is not None:
-            choices["steps"] = steps
-        config = TrainingConfig(**choices, hidden_dims=hidden or None)
-        run = runs.create(config, out)
+    device = runs.Run(resume).config.device if resume else choices["device"]
+    with distributed.joined(choose_device(device)):
+        # Where torchrun started several processes, the first prepares the run and tells where.
+        path = None
+        if distributed.rank() == 0:
+            if resume:
+                run = runs.Run(resume)
+                if steps is not None:
+                    run.extend(steps)
+            else:
+                if steps is not None:
+                    choices["steps"] = steps
+                run = runs.create(TrainingConfig(**choices, hidden_dims=hidden or None), out)
+            path = run.path
+        run = runs.Run(distributed.from_first_rank(path))
+        follow(run)
+    if distributed.rank() == 0:
+        report(run, as_json)
+
+
+def follow(run: runs.Run) -> None:
+    """Train a run with a progress bar on the terminal."""
     news = {}
-    with tqdm(
-        total=run.config.steps, unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True
-    ) as bar:
+    silent = distributed.rank() > 0 or not sys.stderr.isatty()
+    with tqdm(total=run.config.steps, unit="step", disable=silent, dynamic_ncols=True) as bar:
         for progress in recording.trained(run, say_place):
             bar.update(progress.step - bar.n)
             news["ELBO"] = f"{progress.elbo:.1f}"
             if progress.heldout_elbo is not None:
                 news["held-out"] = f"{progress.heldout_elbo:.1f}"
             bar.set_postfix(news)
-    report(run, as_json)
 
 
 def say_place(place: int) -> None:

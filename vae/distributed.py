@@ -17,7 +17,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from vae.errors import VisageError
 from vae.model import VAE
 from vae.objective import elbo_given_posterior
 
@@ -34,24 +33,13 @@ def world_size() -> int:
 
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[None]:
-    """Be one of the ranks, if there are several, until the end of the block.
-
-    Raises:
-        VisageError: Another rank went away.
-    """
+    """Be one of the ranks, if there are several, until the end of the block."""
     if world_size() == 1:
         yield
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
-    except RuntimeError as error:
-        # Gloo reports a lost peer as a plain RuntimeError, with the socket's words.
-        if "peer" not in str(error) and not isinstance(error, dist.DistError):
-            raise
-        raise VisageError(
-            "Another process of the run ended: what was saved is kept; resume with --resume."
-        ) from error
     finally:
         dist.destroy_process_group()
 

@@ -54,7 +54,7 @@ class ElboGradient:
         Arguments:
             x: Flattened images, (B, D).
             noise: The standard normal noise of the reparametrisation, (B, K).
-            encoder_input: What the encoder sees of x, (B, D): x itself, or x standardised and
+            encoder_input: What the encoder sees of x, (B, D): x itself, or x centred and
                 with noise.
 
         Returns:

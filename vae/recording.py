@@ -8,6 +8,7 @@ __all__ = ["save", "summary", "trained"]
 
 import contextlib
 import errno
+import re
 import signal
 import time
 import traceback
@@ -24,6 +25,7 @@ import torch
 from vae import datasets, images, processes, queue
 from vae.checkpoint import replacing, save_checkpoint, write_tensors
 from vae.datasets import Faces
+from vae.distributed import any_rank, rank, world_size
 from vae.errors import VisageError
 from vae.latent import decode, encode, evaluate, manifold_grid
 from vae.model import VAE, Gaussian
@@ -70,6 +72,9 @@ def trained(run: Run, wait: Callable[[int], None] | None = None) -> Iterator[Pro
         VisageError: The run can't be trained, or failed.
     """
     check_writable()
+    if rank() > 0:
+        yield from _do_a_share(run)
+        return
     me = processes.this_process()
     path = run.path.resolve()
     try:
@@ -102,6 +107,9 @@ def _was_cut_short(run: Run) -> bool:
 
 def _turn_comes(run: Run, wait: Callable[[int], None] | None) -> bool:
     """Wait in line; False where somebody asked to stop meanwhile."""
+    if world_size() > 1:
+        # Who starts several processes shares the machine out otherwise.
+        return True
     path = run.path.resolve()
     told = 0
     beat_at = time.monotonic()
@@ -123,11 +131,7 @@ def _turn_comes(run: Run, wait: Callable[[int], None] | None) -> bool:
 def _train_and_record(run: Run) -> Iterator[Progress]:
     config = run.config
     run.set_status(state="running")
-    faces = datasets.load(config.dataset)
-    train_set, heldout = faces.split(config.holdout, config.split, config.split_seed)
-    state = TrainingState(config, faces.image_shape)
-    if run.optimizer.exists():
-        state.restore(_read_state(run.optimizer))
+    faces, state, train_set, heldout = _prepared(run)
     log(run, f"Training {run.name} from step {state.step:,} to {config.steps:,}.")
     saved_at, save_cost, beat_at = time.monotonic(), 0.0, 0.0
     snapshots = run.snapshots()
@@ -147,13 +151,32 @@ def _train_and_record(run: Run) -> Iterator[Progress]:
             run.set_status(step=state.step)
             beat_at = now
         yield progress
-        if run.stop_requested() and state.step < config.steps:
+        if any_rank(run.stop_requested()) and state.step < config.steps:
             break
     is_last = state.step >= config.steps
     save(run, state, faces, final=is_last)
     if is_last:
         snapshot(run, state.averaged, state.step)
     run.set_status(step=state.step)
+
+
+def _do_a_share(run: Run) -> Iterator[Progress]:
+    """What every rank but the first does: train along, and write nothing."""
+    _, state, train_set, heldout = _prepared(run)
+    for progress in train(state, train_set, heldout):
+        yield progress
+        if any_rank(run.stop_requested()):
+            break
+
+
+def _prepared(run: Run) -> tuple[Faces, TrainingState, np.ndarray, np.ndarray]:
+    """The data and the state to go on from, with the training and the held-out set."""
+    config = run.config
+    faces = datasets.load(config.dataset)
+    state = TrainingState(config, faces.image_shape)
+    if run.optimizer.exists():
+        state.restore(_read_state(run.optimizer))
+    return faces, state, *faces.split(config.holdout, config.split, config.split_seed)
 
 
 def save(run: Run, state: TrainingState, faces: Faces, final: bool = False) -> None:
@@ -272,7 +295,8 @@ def _in_words(error: Exception) -> str:
     cause = error.__cause__ if isinstance(error, VisageError) else error
     text = str(cause)
     # safetensors tells the number of a failed system call in its text alone.
-    if getattr(cause, "errno", None) in FULL or "os error 28" in text:
+    told = re.search(r"os error (\d+)", text)
+    if (int(told[1]) if told else getattr(cause, "errno", None)) in FULL:
         return "The disk is full: what was saved before is kept. Free some space, then resume."
     if isinstance(error, VisageError):
         return str(error)
@@ -280,6 +304,12 @@ def _in_words(error: Exception) -> str:
         return (
             "It ran out of memory: what was saved before is kept. Close other programs and "
             "resume, or start again with a smaller batch or fewer hidden units."
+        )
+    if world_size() > 1 and isinstance(error, RuntimeError):
+        # Gloo reports a lost peer as a plain RuntimeError, with the socket's words.
+        return (
+            "Another process of the run ended: what was saved before is kept. Start the same "
+            "number of processes with --resume to go on."
         )
     if isinstance(error, OSError):
         return f"Its folder could not be written ({error.strerror or error})."

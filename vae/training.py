@@ -17,6 +17,7 @@ References:
 __all__ = ["RECIPES", "Progress", "Recipe", "TrainingConfig", "TrainingState", "train"]
 
 import copy
+import dataclasses
 import math
 import os
 import time
@@ -54,6 +55,7 @@ class Recipe:
     """How to train: everything a person seldom chooses.
 
     Arguments:
+        steps: How long to train where nobody chose that.
         hidden_dims: The hidden layers of a model whose layers were not chosen.
         optimizer: ``adam`` or ``adagrad``.
         learning_rate: Its highest value.
@@ -61,7 +63,7 @@ class Recipe:
         cosine: Whether it then falls to zero along a half cosine, or stays.
         encoder_weight_decay: The L2 penalty on the encoder's parameters.
         fit_to_data: Whether training starts from what the training set's mean and variance tell:
-            the encoder sees pixels centred and scaled, and the decoder's biases give the mean
+            the encoder sees images less the mean image, and the decoder's biases give the mean
             image and the mean variance.
         input_noise: The standard deviation of the Gaussian noise added to the encoder's input, in
             units of a pixel's [0, 1].
@@ -70,6 +72,7 @@ class Recipe:
             evaluated and kept; 0 keeps the weights themselves.
     """
 
+    steps: int = 10_000
     hidden_dims: tuple[int, ...] = (200,)
     optimizer: str = "adam"
     learning_rate: float = 3e-3
@@ -83,11 +86,14 @@ class Recipe:
 
 
 RECIPES = {
-    "paper": Recipe(optimizer="adagrad", learning_rate=0.01, encoder_weight_decay=0.5),
+    "paper": Recipe(
+        steps=1_000_000, optimizer="adagrad", learning_rate=0.01, encoder_weight_decay=0.5
+    ),
     "adam": Recipe(),
     "default": Recipe(
+        steps=4_000,
         hidden_dims=(200, 200, 200),
-        learning_rate=4e-3,
+        learning_rate=6e-3,
         warmup_steps=200,
         cosine=True,
         fit_to_data=True,
@@ -96,6 +102,24 @@ RECIPES = {
         averaging=0.99,
     ),
 }
+
+# What the default recipe does otherwise with more than this many latents: a few latents must fold
+# the faces onto each other, which takes depth, and overfit by that; many need neither.
+FEW_LATENTS = 3
+MANY_LATENTS = {"hidden_dims": (300, 300), "learning_rate": 4e-3, "input_noise": 0.03}
+
+
+def recipe_for(name: str, latent_dim: int) -> Recipe:
+    """The recipe of that name for a model of so many latents.
+
+    Raises:
+        VisageError: There is no such recipe.
+    """
+    if name not in RECIPES:
+        raise VisageError(f"A recipe is one of {', '.join(RECIPES)}, not '{name}'.")
+    if name == "default" and latent_dim > FEW_LATENTS:
+        return dataclasses.replace(RECIPES[name], **MANY_LATENTS)
+    return RECIPES[name]
 
 
 @dataclass(frozen=True)
@@ -110,7 +134,7 @@ class TrainingConfig:
     latent_dim: int = 2
     hidden_dims: tuple[int, ...] | None = None
     batch_size: int = 100
-    steps: int = 10_000
+    steps: int | None = None
     learning_rate: float | None = None
     holdout: float = 0.1
     split: str = "random"
@@ -120,13 +144,13 @@ class TrainingConfig:
     device: str = "auto"
 
     def __post_init__(self):
-        if self.recipe not in RECIPES:
-            raise VisageError(f"A recipe is one of {', '.join(RECIPES)}, not '{self.recipe}'.")
-        recipe = RECIPES[self.recipe]
         check_sizes((1, 1), self.latent_dim, tuple(self.hidden_dims or (1,)))
+        recipe = recipe_for(self.recipe, self.latent_dim)
         hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
         rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
+        steps = recipe.steps if self.steps is None else self.steps
         object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
+        object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "learning_rate", rate)
         for name, value in (("steps", self.steps), ("batch size", self.batch_size)):
             if value < 1:
@@ -180,7 +204,9 @@ class TrainingState:
         image_shape: (H, W) or (H, W, 3).
 
     Attributes:
-        model: The model being trained; its encoder sees standardised pixels.
+        model: The model being trained; its encoder takes pixels less :attr:`centre`.
+        centre: The mean image, of shape (D,), or zeros. Inputs around zero make the first layer's
+            gradient well conditioned (LeCun et al., Efficient BackProp, 1998, section 4.3).
         step: Steps taken.
         seconds: Time spent in the training loop.
         best: The weights of :attr:`averaged` at its best held-out ELBO, in the order of
@@ -189,15 +215,13 @@ class TrainingState:
 
     def __init__(self, config: TrainingConfig, image_shape: tuple[int, ...]):
         self.config = config
-        self.recipe = RECIPES[config.recipe]
+        self.recipe = recipe_for(config.recipe, config.latent_dim)
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
         self.model = VAE(image_shape, config.latent_dim, config.hidden_dims).to(self.device)
         self.weights, self.gradient = one_buffer(self.model)
         self.average = self.weights.clone() if self.recipe.averaging else self.weights
-        self.standardisation = Standardisation(
-            torch.zeros(self.model.pixels, device=self.device), 1.0
-        )
+        self.centre = torch.zeros(self.model.pixels, device=self.device)
         self.optimizer = self._optimizer()
         self.step = 0
         self.seconds = 0.0
@@ -217,7 +241,8 @@ class TrainingState:
         if self._evaluated_at != self.step:
             # The parameters become views of the vector they are given, hence a copy.
             torch.nn.utils.vector_to_parameters(self.average.clone(), self._evaluated.parameters())
-            self.standardisation.fold_into(self._evaluated)
+            first = self._evaluated.encoder.hidden[0]
+            first.bias.sub_(first.weight @ self.centre)
             self._evaluated_at = self.step
         return self._evaluated
 
@@ -229,7 +254,7 @@ class TrainingState:
         pixels = torch.from_numpy(np.asarray(some)).to(self.device)
         mean = pixels.mean(dim=0)
         variance = (pixels - mean).square().mean()
-        self.standardisation = Standardisation(mean, 1 / max(float(variance.sqrt()), 1e-3))
+        self.centre = mean
         head = self.model.decoder.head.bias.data
         head[: len(mean)] = mean.clamp(0.02, 0.98).logit()
         head[len(mean) :] = variance.clamp(min=1e-6).log()
@@ -292,16 +317,9 @@ class TrainingState:
         tensors = {
             "weights": self.weights,
             "best": self.best,
-            "input.mean": self.standardisation.mean,
+            "centre": self.centre,
             "progress": torch.tensor(
-                [
-                    self.step,
-                    self.seconds,
-                    self.best_step,
-                    self.best_elbo,
-                    self.standardisation.scale,
-                ],
-                dtype=torch.float64,
+                [self.step, self.seconds, self.best_step, self.best_elbo], dtype=torch.float64
             ),
         }
         if self.recipe.averaging:
@@ -325,8 +343,8 @@ class TrainingState:
             self.weights.copy_(tensors["weights"])
             if self.recipe.averaging:
                 self.average.copy_(tensors["average"])
-            step, self.seconds, best_step, self.best_elbo, scale = tensors["progress"].tolist()
-            self.standardisation = Standardisation(tensors["input.mean"].to(self.device), scale)
+            step, self.seconds, best_step, self.best_elbo = tensors["progress"].tolist()
+            self.centre = tensors["centre"].to(self.device)
             self.best = tensors["best"].to(self.device)
         except (KeyError, ValueError, RuntimeError) as error:
             raise VisageError(
@@ -337,25 +355,6 @@ class TrainingState:
         if moments:
             groups = self.optimizer.state_dict()["param_groups"]
             self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-
-
-@dataclass(frozen=True)
-class Standardisation:
-    """What an encoder sees of pixels x while it is trained: (x - mean) · scale.
-
-    Inputs centred and of unit variance make the first layer's gradient well conditioned (LeCun et
-    al., Efficient BackProp, 1998, section 4.3). A trained encoder takes this into its first layer,
-    so that a checkpoint's encoder takes plain pixels.
-    """
-
-    mean: Tensor
-    scale: float
-
-    def fold_into(self, model: VAE) -> None:
-        """Make an encoder of standardised pixels one of plain pixels."""
-        first = model.encoder.hidden[0]
-        first.weight.mul_(self.scale)
-        first.bias.sub_(first.weight @ self.mean)
 
 
 def train(
@@ -474,24 +473,22 @@ def minibatches(
             else:
                 x = resident.index_select(0, rows[batch][share])
             offset = offsets[starts[place] : starts[place] + size][share]
-            torch.add(offset, x, alpha=state.standardisation.scale, out=encoder_input)
+            torch.add(offset, x, out=encoder_input)
             yield x, encoder_input, noise[place][share]
 
 
 def input_offsets(state: TrainingState) -> Tensor:
-    """A bank of what is added to scaled images for the encoder: noise, less their mean.
+    """A bank of what is added to images for the encoder: noise, less the mean image.
 
     Fresh noise for every pixel of every step would cost a tenth of the training time; a slice of
     a bank at a random place serves as well.
     """
-    config, scale = state.config, state.standardisation.scale
-    mean = state.standardisation.mean
-    count = config.batch_size
+    count = state.config.batch_size
     if state.recipe.input_noise:
-        count = max(2 * count, NOISE_BANK // len(mean))
-    generator = torch.Generator().manual_seed(config.seed)
-    noise = torch.randn(count, len(mean), generator=generator).to(state.device)
-    return noise.mul_(state.recipe.input_noise).sub_(mean).mul_(scale)
+        count = max(2 * count, NOISE_BANK // len(state.centre))
+    generator = torch.Generator().manual_seed(state.config.seed)
+    noise = torch.randn(count, len(state.centre), generator=generator).to(state.device)
+    return noise.mul_(state.recipe.input_noise).sub_(state.centre)
 
 
 def is_due(step: int, every: int) -> bool:

@@ -1,0 +1,218 @@
+"""How well and how fast the recipes learn, and what a training step costs.
+
+    python -m benchmarks.learning --seconds 60 --pictures pictures/
+
+Trains the article's recipe, plain Adam and the default recipe on Frey Face through the command
+line, each for the same time, one after the other in one run; prints their ELBOs and speeds, and
+draws ELBO against seconds and against samples. Then, in turns, the article's network through the
+command line with recording on, the same step as the article's plain PyTorch does it, and the
+matrix products alone, which no implementation can undercut.
+"""
+
+import itertools
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import plotly.graph_objects as go
+import torch
+
+from benchmarks.pictures import save
+from vae import datasets
+from vae.runs import Run
+from vae.training import RECIPES
+
+
+@click.command()
+@click.option("--dataset", default="frey", show_default=True)
+@click.option("--seconds", default=60.0, show_default=True, help="Training time of each recipe.")
+@click.option("--threads", default=2, show_default=True)
+@click.option("--rounds", default=5, show_default=True, help="Of the step's timing.")
+@click.option("--pictures", type=click.Path(path_type=Path), help="Folder for the two charts.")
+def main(dataset: str, seconds: float, threads: int, rounds: int, pictures: Path | None) -> None:
+    """Measure and print; draw where asked to."""
+    torch.set_num_threads(threads)
+    click.echo(f"{platform.machine()}, {os.cpu_count()} cores, {threads} threads, {dataset}")
+    with tempfile.TemporaryDirectory() as folder:
+        time_step(Path(folder), threads, rounds)
+        runs = {recipe: learn(recipe, dataset, seconds, threads, folder) for recipe in RECIPES}
+        if pictures:
+            for axis, title in (("seconds", "Seconds of training"), ("samples", "Samples seen")):
+                figure = curves({name: run.metrics() for name, run in runs.items()}, axis, title)
+                save(figure, pictures / f"learning-{axis}.png")
+
+
+def learn(recipe: str, dataset: str, seconds: float, threads: int, folder: str) -> Run:
+    """Train by a recipe for about so many seconds; print a row."""
+    path = Path(folder) / recipe
+    speed = train(["--recipe", recipe, "--dataset", dataset, "--steps", 500], threads)
+    steps = max(500, math.floor(speed["steps_per_second"] * seconds / 500) * 500)
+    found = train(
+        ["--recipe", recipe, "--dataset", dataset, "--steps", steps, "--out", path], threads
+    )
+    judged = evaluate(found["best_checkpoint"], threads)
+    click.echo(
+        f"{recipe:<8} {found['steps']:>8,} steps {found['seconds']:>6.1f} s "
+        f"{found['steps_per_second']:>6.0f} steps/s   ELBO train {found['train_elbo']:>7.1f} "
+        f"held-out {found['heldout_elbo']:>7.1f} best {found['best_heldout_elbo']:>7.1f}   "
+        f"log p(x) of the best: train {judged['train']['importance_weighted']:>7.1f} "
+        f"held-out {judged['heldout']['importance_weighted']:>7.1f}"
+    )
+    return Run(path)
+
+
+def time_step(folder: Path, threads: int, rounds: int) -> None:
+    """The article's network in turns: our step, the article's, and the matrix products alone."""
+    images = datasets.load("olivetti").images
+    batch = np.random.default_rng(0).choice(images, 1965)[:, :28, :20]
+    np.save(folder / "images.npy", batch)
+    command = ["--dataset", folder / "images.npy", "--hidden", 200, "--steps", 3000]
+    x = torch.from_numpy(batch.reshape(1965, 560)).float() / 255
+    ours, article, floor = [], [], []
+    for _ in range(rounds):
+        ours.append(1000 / train(command, threads)["steps_per_second"])
+        article.append(milliseconds(article_step(x)))
+        floor.append(milliseconds(matrix_products))
+    row = "  ".join(
+        f"{name} {statistics.median(times):.2f} ms"
+        for name, times in (("ours", ours), ("article's", article), ("matrix products", floor))
+    )
+    ratios = zip(ours, article, floor, strict=True)
+    speedups, excess = zip(*((a / o, o / f) for o, a, f in ratios), strict=True)
+    click.echo(
+        f"A step of 560-200-2-200-560 on 100 images: {row}\n"
+        f"{statistics.median(speedups):.2f} times the article's speed, "
+        f"{statistics.median(excess):.2f} times the matrix products' time"
+    )
+
+
+def article_step(images: torch.Tensor) -> Callable[[], None]:
+    """A step as the article writes it: two Gaussian networks, two passes through the encoder."""
+
+    class Network(torch.nn.Module):
+        def __init__(self, features: int, outputs: int, constrain_mean: bool):
+            super().__init__()
+            self.hidden = torch.nn.Sequential(torch.nn.Linear(features, 200), torch.nn.Tanh())
+            mean = [torch.nn.Linear(200, outputs)]
+            self.mean = torch.nn.Sequential(*mean, *[torch.nn.Sigmoid()] * constrain_mean)
+            self.log_var = torch.nn.Linear(200, outputs)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            h = self.hidden(x)
+            return self.mean(h), self.log_var(h)
+
+    encoder, decoder = Network(560, 2, False), Network(2, 560, True)
+    optimizers = [
+        torch.optim.Adagrad(encoder.parameters(), lr=0.01, weight_decay=0.5),
+        torch.optim.Adagrad(decoder.parameters(), lr=0.01),
+    ]
+
+    def step() -> None:
+        x = images[torch.randperm(len(images))[:100]]
+        mean, log_var = encoder(x)
+        z = mean + torch.sqrt(torch.exp(log_var)) * torch.randn(100, 2)
+        pixels, pixels_log_var = decoder(z)
+        squares = (x - pixels) ** 2 / (torch.exp(pixels_log_var) + 1e-10)
+        log_likelihood = -0.5 * (math.log(2 * math.pi) + pixels_log_var + squares).sum(dim=1)
+        mean, log_var = encoder(x)
+        kl = -0.5 * (1 + log_var - mean**2 - torch.exp(log_var)).sum(dim=1)
+        loss = (kl - log_likelihood).mean()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+        loss.item()
+
+    return step
+
+
+def _products() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The factors of every matrix product of a step, forwards and backwards."""
+    batch, pixels, hidden, latent = 100, 560, 200, 2
+    sizes = [(pixels, hidden), (hidden, 2 * latent), (latent, hidden), (hidden, 2 * pixels)]
+    factors = []
+    for place, (inputs, outputs) in enumerate(sizes):
+        x, weight, slope = (
+            torch.rand(batch, inputs),
+            torch.rand(inputs, outputs),
+            torch.rand(batch, outputs),
+        )
+        factors += [(x, weight), (x.T, slope)]
+        if place:
+            factors.append((slope, weight.T))
+    return factors
+
+
+PRODUCTS = _products()
+
+
+def matrix_products() -> None:
+    """What a step can't do without."""
+    for left, right in PRODUCTS:
+        left @ right
+
+
+def milliseconds(step: Callable[[], None], count: int = 500) -> float:
+    """The median time of a step."""
+    times = []
+    for place in itertools.count():
+        started = time.perf_counter()
+        step()
+        if place >= 100:
+            times.append(time.perf_counter() - started)
+        if len(times) == count:
+            return 1000 * statistics.median(times)
+
+
+def train(options: list, threads: int) -> dict:
+    """Run the command line's train; its last line."""
+    with tempfile.TemporaryDirectory() as runs:
+        return call(["train", *options], threads, {"VISAGE_RUNS": runs})
+
+
+def evaluate(checkpoint: str, threads: int) -> dict:
+    """Run the command line's evaluate."""
+    return call(["evaluate", checkpoint], threads)
+
+
+def call(arguments: list, threads: int, environment: dict | None = None) -> dict:
+    """Run ``python -m vae … --json`` on so many threads."""
+    done = subprocess.run(
+        [sys.executable, "-m", "vae", *map(str, arguments), "--json"],
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)} | (environment or {}),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def curves(metrics: dict[str, list[dict]], axis: str, title: str) -> go.Figure:
+    """ELBO against seconds or samples on a log axis: training dashed, held-out drawn through."""
+    figure = go.Figure()
+    for name, colour in zip(metrics, ("#2563eb", "#d97706", "#059669"), strict=True):
+        for key, dash in (("elbo", "dot"), ("heldout_elbo", "solid")):
+            records = [one for one in metrics[name] if one[key] is not None]
+            figure.add_scatter(
+                x=[one[axis] for one in records],
+                y=[one[key] for one in records],
+                name=f"{name}, {'training' if key == 'elbo' else 'held out'}",
+                line={"color": colour, "dash": dash},
+            )
+    figure.update_xaxes(title=title, type="log")
+    figure.update_yaxes(title="ELBO, nats an image", range=[400, 1150])
+    return figure
+
+
+if __name__ == "__main__":
+    main()
