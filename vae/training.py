@@ -144,11 +144,12 @@ class TrainingConfig:
     device: str = "auto"
 
     def __post_init__(self):
-        check_sizes((1, 1), self.latent_dim, tuple(self.hidden_dims or (1,)))
+        check_sizes((1, 1), self.latent_dim, (1,))
         recipe = recipe_for(self.recipe, self.latent_dim)
         hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
         rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
         steps = recipe.steps if self.steps is None else self.steps
+        check_sizes((1, 1), self.latent_dim, tuple(hidden_dims))
         object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "learning_rate", rate)
@@ -492,9 +493,14 @@ def input_offsets(state: TrainingState) -> Tensor:
 
 
 def is_due(step: int, every: int) -> bool:
-    """Whether a regular event falls on a step: early at 1, 2, 5, 10, 20, 50 …, then evenly."""
-    if step >= every:
-        return step % every == 0
+    """Whether a regular event falls on a step: at 1, 2, 5, 10, 20 …, then evenly.
+
+    For the first five intervals four times as often: a model that is about to overfit is at its
+    best early.
+    """
+    often = every // 4 if step < 5 * every else every
+    if step >= often:
+        return step % often == 0
     magnitude = 10 ** int(math.log10(step))
     return step in (magnitude, 2 * magnitude, 5 * magnitude)
 
