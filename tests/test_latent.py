@@ -14,6 +14,7 @@ from vae.latent import (
     evaluate,
     manifold_axis,
     manifold_grid,
+    match_prior,
     reconstruct,
 )
 
@@ -112,3 +113,19 @@ def test_layers_are_enough_to_decode(model):
     np.testing.assert_allclose(
         1 / (1 + np.exp(-logits)), decode(model, z)[0].reshape(9, 12), atol=1e-6
     )
+
+
+def test_matching_the_prior_keeps_reconstructions_and_lowers_the_kl(model, pixels):
+    with torch.no_grad():
+        model.encoder.head.weight.mul_(5)
+    before = reconstruct(model, pixels, samples=4)
+    matched, posterior = match_prior(model, encode(model, pixels))
+    after = reconstruct(matched, pixels, samples=4)
+    np.testing.assert_allclose(after.mean, before.mean, atol=1e-5)
+    np.testing.assert_allclose(after.log_likelihood, before.log_likelihood, atol=1e-3)
+    np.testing.assert_allclose(posterior.mean, after.z_mean, atol=1e-4)
+    np.testing.assert_allclose(np.exp(posterior.log_var / 2), after.z_std, rtol=1e-3)
+    assert after.kl.mean() < before.kl.mean()
+    np.testing.assert_allclose(posterior.mean.mean(0), 0, atol=1e-4)
+    spread = posterior.mean.var(0) + np.exp(posterior.log_var).mean(0)
+    np.testing.assert_allclose(spread, 1, rtol=1e-3)

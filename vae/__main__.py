@@ -311,7 +311,8 @@ def stop_command(name: str) -> None:
     run.stop()
     while run.status().is_alive:
         time.sleep(0.1)
-    click.echo(f"Stopped at step {run.status().step:,}.")
+    status = run.status()
+    click.echo(f"{status.state.capitalize()} at step {status.step:,}.")
 
 
 @runs_group.command("resume")
@@ -373,7 +374,9 @@ def evaluate_command(
             f"{checkpoint} is a model of images of {model.image_shape}; those of {name} are of "
             f"{faces.image_shape}."
         )
-    split = info.get("split", {"how": "random", "holdout": 0.1, "seed": 0})
+    split = {"how": "random", "holdout": 0.1, "seed": 0}
+    if isinstance(info.get("split"), dict):
+        split |= info["split"]
     sets = faces.split(split["holdout"], split["how"], split["seed"])
     found = {
         part: recording.summary(model, pixels, samples, importance_samples)

@@ -6,6 +6,7 @@ compute they compute on one thread, since a run may be training beside them.
 
 __all__ = [
     "Reconstructions",
+    "active_units",
     "decode",
     "decoder_layers",
     "encode",
@@ -14,10 +15,12 @@ __all__ = [
     "log_prior",
     "manifold_axis",
     "manifold_grid",
+    "match_prior",
     "nearest",
     "reconstruct",
 ]
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -250,6 +253,49 @@ def manifold_grid(
         z[..., axes[1]] = axis[::-1, None]
     z[..., axes[0]] = axis
     return z
+
+
+def active_units(posterior: Gaussian) -> int:
+    """The number of latents in use: those whose posterior mean has a variance above 0.01.
+
+    Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders (2016), section 5.3.
+
+    Arguments:
+        posterior: The posterior of the set, (N, K) each, as :func:`encode` gives it.
+    """
+    return int((np.var(posterior.mean, axis=0) > 0.01).sum())
+
+
+def match_prior(model: VAE, posterior: Gaussian) -> tuple[VAE, Gaussian]:
+    r"""The same model in the latent coordinates that suit the prior best.
+
+    Shifting and stretching each latent, in the encoder and against it in the decoder, leaves every
+    reconstruction as it is and moves the KL divergence alone, which over a training set is least
+    with :math:`z' = (z - c) / s`, where c is the mean of the posterior's means and
+    :math:`s^2` their variance plus the mean of its variances. There the aggregate posterior has
+    the prior's mean and variance, so that a grid over the prior meets the data.
+
+    Arguments:
+        model: The model.
+        posterior: The posterior of the training set, (N, K) each, as :func:`encode` gives it.
+
+    Returns:
+        A new model, and the posterior in its coordinates.
+    """
+    mean, log_var = posterior
+    centre = mean.mean(axis=0)
+    scale = np.sqrt(mean.var(axis=0) + np.exp(log_var).mean(axis=0)).clip(1e-6)
+    matched = copy.deepcopy(model)
+    c, s = (torch.from_numpy(values).to(matched.encoder.head.weight) for values in (centre, scale))
+    head, first = matched.encoder.head, matched.decoder.hidden[0]
+    latents = model.latent_dim
+    with torch.no_grad():
+        head.weight[:latents].div_(s[:, None])
+        head.bias[:latents].sub_(c).div_(s)
+        head.bias[latents:].sub_(2 * s.log())
+        first.bias.add_(first.weight @ c)
+        first.weight.mul_(s)
+    return matched, Gaussian((mean - centre) / scale, log_var - 2 * np.log(scale))
 
 
 def decoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -27,7 +27,7 @@ from vae.checkpoint import replacing, save_checkpoint, write_tensors
 from vae.datasets import Faces
 from vae.distributed import any_rank, rank, world_size
 from vae.errors import VisageError
-from vae.latent import decode, encode, evaluate, manifold_grid
+from vae.latent import active_units, decode, encode, evaluate, manifold_grid, match_prior
 from vae.model import VAE, Gaussian
 from vae.runs import Run, check_writable
 from vae.training import Progress, TrainingState, train
@@ -212,8 +212,11 @@ def _save_model(
     if not final:
         parts = [part[:: 1 + len(part) // EVALUATED_IMAGES] for part in parts]
     train_set, heldout = map(faces.pixels, parts)
-    samples = 16 if final and len(train_set) <= EVALUATED_IMAGES else 1
+    thorough = final and len(train_set) <= EVALUATED_IMAGES
+    samples, importance_samples = (16, 64) if thorough else (1, 0)
     posterior = encode(model, train_set)
+    if state.recipe.fit_to_data:
+        model, posterior = match_prior(model, posterior)
     info = {
         "name": run.name,
         "dataset": config.dataset,
@@ -225,8 +228,8 @@ def _save_model(
         "samples": step * config.batch_size,
         "seconds": state.seconds,
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "train": summary(model, train_set, samples),
-        "heldout": summary(model, heldout, samples),
+        "train": summary(model, train_set, samples, importance_samples),
+        "heldout": summary(model, heldout, samples, importance_samples),
     }
     save_checkpoint(path, model, info, Gaussian(*map(torch.from_numpy, posterior)))
 
@@ -246,9 +249,13 @@ def log(run: Run, sentence: str) -> None:
 
 
 def summary(model: VAE, pixels: np.ndarray, samples: int, importance_samples: int = 0) -> dict:
-    """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats."""
+    """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats.
+
+    And ``active_units``, the number of latents that the set makes use of.
+    """
     found = evaluate(model, pixels, samples, importance_samples)
-    return {name: float(values.mean()) for name, values in found.items() if values.ndim == 1}
+    means = {name: float(values.mean()) for name, values in found.items() if values.ndim == 1}
+    return means | {"active_units": active_units(encode(model, pixels))}
 
 
 class _FinalWord:
