@@ -12,6 +12,7 @@ PAGES = (
     ("reconstruct", "Reconstruct", ":material/compare:"),
     ("morph", "Morph", ":material/animation:"),
     ("train", "Train", ":material/model_training:"),
+    ("data", "Data", ":material/photo_library:"),
 )
 
 

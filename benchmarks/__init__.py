@@ -1,1 +1,1 @@
-"""What the README's figures are made with: each module is a command (python -m benchmarks.drag)."""
+"""What the README's figures are made with: each module is a command, run with python -m."""

@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from ui import link, session
-from ui.latent_pad import latent_pad
+from ui import link, paths, session
+from ui.latent_pad import latent_pad, settled
 from ui.session import Choice
 from vae import images, latent
 from vae.checkpoint import Checkpoint
@@ -52,6 +52,10 @@ def explore(choice: Choice) -> None:
         st.rerun()
     checkpoint = session.load(choice.path, choice.version)
     start, start_version = link.starting_point(checkpoint.model.latent_dim)
+    arrows = []
+    if st.session_state.get("explore_arrows"):
+        here = settled(checkpoint, "explore")
+        arrows = paths.directions(choice.path, choice.version, here)
     pad = latent_pad(
         checkpoint,
         key="explore",
@@ -59,6 +63,13 @@ def explore(choice: Choice) -> None:
         version=str(choice.version),
         z=start,
         z_version=start_version,
+        arrows=arrows,
+    )
+    st.toggle(
+        "Directions of most and least change",
+        key="explore_arrows",
+        persist_state="session",
+        help="The eigenvectors of the metric that the decoder induces at z: see Morph.",
     )
     link.write_point(pad.z)
     tell_density(pad.z)

@@ -3,11 +3,13 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, missing_data, session
+from ui import charts, missing_data, photo, session
 from ui.session import Choice
 from vae import images, latent
 from vae.datasets import Faces
 from vae.latent import Reconstructions
+
+FACES, PHOTO = "Faces of the data set", "Your own photo"
 
 COUNT = 8
 COLUMNS = 2
@@ -20,6 +22,9 @@ def main() -> None:
     st.title("Reconstruct")
     explain()
     choice, checkpoint = session.chosen()
+    if choose_source() == PHOTO:
+        photo.show(choice, checkpoint)
+        return
     data = missing_data.find_or_offer(choice)
     if data is None:
         return
@@ -54,6 +59,21 @@ def explain() -> None:
             "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), equations 3 and 10: "
             "[arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
         )
+
+
+def choose_source() -> str:
+    """Faces of the data set or, where uploads are taken, the visitor's own."""
+    if session.read_only():
+        return FACES
+    return st.segmented_control(
+        "Whose face",
+        [FACES, PHOTO],
+        default=FACES,
+        required=True,
+        key="reconstruct_source",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
 
 
 def choose_faces(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:

@@ -451,6 +451,10 @@ def latent_use(kl: np.ndarray) -> go.Figure:
     return figure
 
 
+# A ratio beyond e to this power gets the full colour.
+FACTORS = 20.0
+
+
 def manifold_overlay(
     figure: go.Figure, values: np.ndarray, face: Sequence[int], title: str, diverging: bool = False
 ) -> go.Figure:
@@ -461,15 +465,14 @@ def manifold_overlay(
         values: One a face, (R, C).
         face: A face's height and width in pixels.
         title: What the figure is called.
-        diverging: Whether zero is the middle: blue above, red below.
+        diverging: Whether it is a logarithm with a middle of zero: blue above, red below.
     """
     finite = np.where(np.isfinite(values), values, np.nan)
     low, high = np.nanpercentile(finite, [2, 98]) if np.isfinite(values).any() else (0.0, 1.0)
     if diverging:
-        high = max(abs(low), abs(high), 1e-9)
-        low = -high
+        low, high = -FACTORS, FACTORS
     ends = ["rgba(206, 44, 56, 0.75)", "rgba(128, 128, 128, 0)", "rgba(48, 118, 200, 0.75)"]
-    scale = ends if diverging else ["rgba(251, 146, 60, 0)", "rgba(234, 88, 12, 0.8)"]
+    scale = ends if diverging else ["rgba(251, 146, 60, 0)", "rgba(234, 88, 12, 0.65)"]
     figure.add_trace(
         go.Heatmap(
             z=finite,

@@ -1,6 +1,6 @@
 """The latent point in the URL: a link opens the same face."""
 
-__all__ = ["read_point", "starting_point", "write_point"]
+__all__ = ["open_explore", "read_point", "starting_point", "write_point"]
 
 import numpy as np
 import streamlit as st
@@ -34,10 +34,24 @@ def starting_point(latent_dim: int) -> tuple[np.ndarray | None, int]:
     return (z if z is not None and len(z) == latent_dim else None), wish
 
 
+def open_explore(model: str, z: np.ndarray) -> None:
+    """Turn to the page Explore with a model at a point, of shape (K,); this page's run ends."""
+    # Both are news, even where they are what this session had: a switch forgets its widgets.
+    for known in ("model_in_url", "z_in_url"):
+        st.session_state.pop(known, None)
+    z = np.clip(z, -FARTHEST, FARTHEST)
+    st.switch_page("pages/explore.py", query_params={"model": model, "z": written(z)})
+
+
+def written(z: np.ndarray) -> str:
+    """A latent point as the URL has it."""
+    # Adding 0 turns −0 into 0.
+    return ",".join(f"{number + 0:.3f}".rstrip("0").rstrip(".") for number in z.round(3))
+
+
 def write_point(z: np.ndarray) -> None:
     """Keep the settled point, of shape (K,), in the URL."""
-    # Adding 0 turns −0 into 0.
-    text = ",".join(f"{number + 0:.3f}".rstrip("0").rstrip(".") for number in z.round(3))
+    text = written(z)
     st.session_state.z_in_url = text
     if st.query_params.get("z") != text:
         st.query_params["z"] = text

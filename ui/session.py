@@ -2,6 +2,7 @@
 
 __all__ = [
     "Choice",
+    "be_in_the_app",
     "choose",
     "chosen",
     "dataset_is_here",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 import contextlib
+import gc
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,11 +34,16 @@ import numpy as np
 import streamlit as st
 
 from ui.charts import latent_name
-from vae import datasets, latent, runs
+from vae import collection, datasets, latent, runs
 from vae.checkpoint import Checkpoint, load_checkpoint, read_info
 from vae.datasets import Faces
 from vae.errors import VisageError
 from vae.runs import read_only
+
+# Streamlit collects garbage after every run of every visitor's script, which takes 0.13 s of CPU
+# time with the objects of the libraries to go through. None of those will ever be garbage.
+gc.collect()
+gc.freeze()
 
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
 
@@ -57,7 +64,7 @@ class Choice:
         version: The checkpoint's modification time in nanoseconds: what caches are keyed by.
         info: What the checkpoint says of itself; empty where it can't be read.
         problem: Why it can't be read, as a sentence; empty where it can.
-        state: The state of the run that it comes from; empty for one that ships.
+        state: The state of the run that it comes from; empty for one that ships or was brought.
         dataset: The name or path of the data set it was trained on; empty where unknown.
     """
 
@@ -95,7 +102,8 @@ def sentences() -> Iterator[None]:
 
 
 def models() -> dict[str, Choice]:
-    """Every model by its name: those that ship, the default first, then runs, newest first."""
+    """Every model by its name: those that ship, the default first, then runs, newest first, then
+    those that were brought."""
     shipped = sorted(SHIPPED.glob("*.safetensors"), key=lambda path: (path.stem != DEFAULT, path))
     found = [_choice(path.stem, path) for path in shipped]
     for run in runs.all_runs():
@@ -105,7 +113,12 @@ def models() -> dict[str, Choice]:
         path = next((path for path in paths if path.is_file()), None)
         if path is not None:
             found.append(_choice(run.name, path, state, str(run.config.dataset)))
-    return {choice.name: choice for choice in found if choice is not None}
+    found += [_choice(path.stem, path) for path in collection.brought()]
+    named: dict[str, Choice] = {}
+    for choice in filter(None, found):
+        # Of two with one name, the one that nobody had to bring.
+        named.setdefault(choice.name, choice)
+    return named
 
 
 @contextlib.contextmanager
@@ -151,18 +164,26 @@ def choose(name: str) -> None:
     st.session_state.model = name
 
 
+def be_in_the_app() -> None:
+    """See to it that a page is shown by ``app.py``: for pages that ask for no model."""
+    if "choice" not in st.session_state:
+        # The first visit to a fresh server, if it asks for /manifold, say: Streamlit runs
+        # pages/manifold.py alone, as it did in its old days, until it has seen a navigation.
+        # The default page has no path of its own, so it has to be the same one as in app.py.
+        pages = (Path(__file__).parents[1] / "pages").glob("*.py")
+        st.navigation(
+            [st.Page(path, default=path.stem == "explore") for path in pages], position="hidden"
+        )
+        st.rerun()
+
+
 def chosen() -> tuple[Choice, Checkpoint]:
     """The chosen model.
 
     Raises:
         VisageError: Its checkpoint can't be read.
     """
-    if "choice" not in st.session_state:
-        # The first visit to a fresh server, if it asks for /manifold, say: Streamlit runs
-        # pages/manifold.py alone, as it did in its old days, until it has seen a navigation.
-        pages = Path(__file__).parents[1] / "pages"
-        st.navigation([st.Page(path) for path in pages.glob("*.py")], position="hidden")
-        st.rerun()
+    be_in_the_app()
     choice = st.session_state.choice
     return choice, load(choice.path, choice.version)
 
@@ -338,7 +359,8 @@ def _description(choice: Choice) -> str:
     elbo = _figure(info.get("heldout"), "elbo")
     if elbo is not None:
         lines.append(f"held-out ELBO {number(elbo)} nats")
-    lines.append("your run" if choice.state else "shipped")
+    brought = choice.path.parent == collection.folder()
+    lines.append("your run" if choice.state else "uploaded" if brought else "shipped")
     when = _date(info.get("trained_at"))
     if when:
         lines[-1] += f", trained {when}"

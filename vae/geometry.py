@@ -66,7 +66,10 @@ NEIGHBOURS = 12
 # The box of the grid holds the prior's bulk, whatever the data.
 PRIOR_EXTENT = 3.0
 
+# Of the precision network: how many centres, and their widths as the class below says.
 CENTRES = 48
+BANDWIDTH = 1.5
+REACH = 0.6
 FITTING_POINTS = 1000
 FITTING_STEPS = 60
 
@@ -157,10 +160,10 @@ class DecoderSurface(Surface):
         \sigma^{-2}(z) = W v(z) + \zeta, \qquad
         v_c(z) = \exp\left(-\lambda_c \lVert z - c \rVert^2\right)
 
-    The centres are the k-means of the posterior's means, and :math:`\lambda_c = d_c^{-2}/2` with
-    :math:`d_c` the mean distance of a cluster's points to its centre or, if that is larger, the
-    centre's to the next. The weights maximise the likelihood of residuals as large as the decoder
-    itself expects at the posterior's means.
+    The centres are the k-means of the posterior's means, and :math:`\lambda_c = h_c^{-2}/2` with
+    a width :math:`h_c` of 1.5 times the mean distance of a cluster's points to its centre, or 0.6
+    times the centre's to the next if that is larger. The weights maximise the likelihood of
+    residuals as large as the decoder itself expects at the posterior's means.
     :math:`\zeta = 12`: far from data a pixel is as uncertain as a uniform grey value.
 
     Arguments:
@@ -297,13 +300,15 @@ def _centres(means: np.ndarray) -> tuple[Tensor, Tensor]:
     distances = np.linalg.norm(means - centres[cluster], axis=1)
     spread = np.bincount(cluster, distances, minlength=count) / np.maximum(sizes, 1)
     centres, spread = centres[sizes > 0], spread[sizes > 0]
-    # As wide as the way to the next centre at least: the decoder is not unsure between neighbours.
-    # Nor is a cluster of one point infinitely narrow; alone, it is as wide as the prior.
+    width = BANDWIDTH * spread
+    # Wide enough to reach the next centre: the decoder is not unsure halfway between neighbours,
+    # and a cluster of one point is not infinitely narrow.
     if len(centres) > 1:
         apart, _ = scipy.spatial.KDTree(centres).query(centres, 2)
-        spread = np.maximum(spread, apart[:, 1])
-    spread = np.where(spread > 0, spread, 1.0)
-    return torch.from_numpy(centres), torch.from_numpy(0.5 / np.square(spread))
+        width = np.maximum(width, REACH * apart[:, 1])
+    # Alone, it is as wide as the prior.
+    width = np.where(width > 0, width, 1.0)
+    return torch.from_numpy(centres), torch.from_numpy(0.5 / np.square(width))
 
 
 def _fitted_weights(basis: Tensor, variances: Tensor) -> Tensor:

@@ -63,6 +63,11 @@ class Skipped(NamedTuple):
     why: str
 
 
+def _skipped(name: str, why: str) -> Skipped:
+    # A file's name may be no text at all, which nothing could print or write down.
+    return Skipped(name.encode(errors="replace").decode(), why)
+
+
 class Files(Protocol):
     """A place that files are read from, any number of times.
 
@@ -105,14 +110,14 @@ class Folder:
             path = self.path / name
             try:
                 if path.stat().st_size > LARGEST_FILE:
-                    yield Skipped(name, _LARGE_FILE)
+                    yield _skipped(name, _LARGE_FILE)
                     continue
                 # A file may have become a link since it was listed.
                 flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
                 with os.fdopen(os.open(path, flags), "rb") as file:
                     yield file
             except OSError as error:
-                yield Skipped(name, f"it can't be read: {error.strerror}")
+                yield _skipped(name, f"it can't be read: {error.strerror}")
 
 
 class Zip:
@@ -151,7 +156,7 @@ class Zip:
                 path = PurePosixPath(entry.filename.replace("\\", "/"))
                 is_link = stat.S_ISLNK(entry.external_attr >> 16)
                 leads_out = path.is_absolute() or ".." in path.parts or ":" in str(path)[:2]
-                if is_link or leads_out:
+                if is_link or leads_out or not entry.filename:
                     self.ignored += 1
                 elif not entry.is_dir():
                     found.add(entry.filename)
@@ -176,7 +181,7 @@ class Zip:
                 if content.tell() > LARGEST_FILE:
                     why = _LARGE_FILE
                 content.seek(0)
-                yield Skipped(name, why) if why else content
+                yield _skipped(name, why) if why else content
 
 
 def pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -285,7 +290,7 @@ class ImageFiles:
             try:
                 picture = photos.header(content)
             except VisageError as error:
-                self.skipped.append(Skipped(name, str(error)))
+                self.skipped.append(_skipped(name, str(error)))
                 continue
             self.names.append(name)
             sizes[photos.upright_size(picture)] += 1
@@ -312,7 +317,7 @@ class ImageFiles:
             try:
                 picture = photos.read(content, at_least=image_shape[:2])
             except VisageError as error:
-                yield Skipped(name, str(error))
+                yield _skipped(name, str(error))
             else:
                 yield photos.fitted(picture, image_shape, fit)
 
@@ -326,7 +331,7 @@ class ImageFiles:
             if name.lower().endswith(photos.SUFFIXES):
                 candidates.append(name)
             else:
-                self.skipped.append(Skipped(name, "it is not an image of a known format"))
+                self.skipped.append(_skipped(name, "it is not an image of a known format"))
         return candidates
 
     def _has_colour(self) -> bool:

@@ -5,8 +5,9 @@ __all__ = ["animation", "differences", "photo", "png", "side_by_side", "tile", "
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from vae import photos
 from vae.errors import VisageError
 
 # Close to the ends of ColorBrewer's RdBu, which people with a colour deficiency tell apart as
@@ -109,12 +110,11 @@ def photo(content: bytes, image_shape: tuple[int, ...]) -> np.ndarray:
         VisageError: It is no picture, or too large a one.
     """
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            upright = upright.convert("L" if len(image_shape) == 2 else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise VisageError("This is not a picture that can be read: give a JPEG or PNG.") from error
-    return np.asarray(ImageOps.fit(upright, (image_shape[1], image_shape[0])))
+        return photos.fitted(photos.read(content), image_shape)
+    except VisageError as error:
+        raise VisageError(
+            f"This is not a picture that can be read: {error}. Give a JPEG or PNG."
+        ) from error
 
 
 def differences(

@@ -99,25 +99,20 @@ class Records:
     def is_overfitting(self) -> bool:
         """Whether held-out ELBO has been falling since its best while training ELBO rises.
 
-        Both are noisy, so the mean of the recent evaluations has to lie below the best by twice
-        their usual change from one to the next, and more than a few must have come since.
+        Both are noisy, and the best is what noise lifted highest: so the recent evaluations are
+        compared with those around the best, and must lie lower by twice the usual change from one
+        to the next.
         """
-        if self.best is None:
+        heldout, train = self.column("heldout_elbo"), self.column("elbo")
+        measured = ~np.isnan(heldout)
+        heldout, train = heldout[measured], train[measured]
+        place = int(np.argmax(heldout)) if len(heldout) else 0
+        if len(heldout) - 1 - place < RECENT:
             return False
-        heldout = self.column("heldout_elbo")
-        measured = np.flatnonzero(~np.isnan(heldout))
-        steps = self.column("step")[measured]
-        since = measured[steps > self.best[0]]
-        if len(since) < RECENT:
-            return False
-        recent = heldout[since[-RECENT:]]
-        usual = np.median(np.abs(np.diff(heldout[measured[-4 * RECENT :]])))
-        train = self.column("elbo")
-        at_best = train[measured[max(0, len(measured) - len(since) - RECENT) : -len(since)]]
-        return bool(
-            recent.mean() < self.best[2] - 2 * usual
-            and np.mean(train[since[-RECENT:]]) > np.mean(at_best)
-        )
+        around = slice(max(0, place - RECENT // 2), place + RECENT // 2 + 1)
+        usual = np.median(np.abs(np.diff(heldout[-4 * RECENT :])))
+        fell = heldout[around].mean() - heldout[-RECENT:].mean()
+        return bool(fell > 2 * usual and train[-RECENT:].mean() > train[around].mean())
 
 
 class MetricsFile:

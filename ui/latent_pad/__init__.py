@@ -8,7 +8,7 @@ The pad is two mounts of components, since a rerun repeats only those whose data
 rerun. They meet in the browser under the pad's key.
 """
 
-__all__ = ["Arrow", "Mark", "PadState", "latent_pad", "pinned"]
+__all__ = ["Arrow", "Mark", "PadState", "latent_pad", "pinned", "settled"]
 
 import functools
 import json
@@ -170,6 +170,20 @@ def latent_pad(
         [np.array(pin, dtype=float) for pin in pins],
         "settled" in memory,
     )
+
+
+def settled(checkpoint: Checkpoint, key: str) -> np.ndarray:
+    """Where a pad stands before it is drawn, of shape (K,): what to draw on it may depend on it.
+
+    Arguments:
+        checkpoint: As for :func:`latent_pad`; so is ``key``.
+    """
+    model = checkpoint.model
+    height, width = model.image_shape[:2]
+    state = st.session_state.get(f"{key}-{model.latent_dim}-{height}x{width}") or {}
+    memory = st.session_state.get(f"{key}-memory-{model.latent_dim}", {})
+    now = _checked(state.get("settled"), model.latent_dim) or memory.get("start")
+    return np.array(now["z"], dtype=float) if now else np.zeros(model.latent_dim)
 
 
 def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:

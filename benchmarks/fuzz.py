@@ -1,0 +1,203 @@
+"""Damaged files of every kind that is taken from strangers, by the thousand.
+
+    python -m benchmarks.fuzz [--files 1000] [--seed 0]
+
+Every file must be refused with a sentence or taken, in under 5 s, with under 1 GiB of resident
+memory, and nothing may be written outside the folder of data sets. Ends with exit code 1 where one
+of that is not so; the file that did it is kept.
+"""
+
+import argparse
+import contextlib
+import io
+import resource
+import struct
+import sys
+import tempfile
+import time
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import safetensors.numpy
+import scipy.io
+import torch
+from PIL import Image
+
+from vae import VAE, collection, ingest, save_checkpoint
+from vae.errors import VisageError
+from vae.ingest import Choices, Layout
+
+SECONDS = 5.0
+MEGABYTES = 1024
+
+# Values that make sizes and offsets lie.
+SIZES = (0, 1, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=1_000, help="Of each kind.")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    sound = originals()
+    # A file that leads out of the data folder would land in the folder around it.
+    with tempfile.TemporaryDirectory() as home, contextlib.chdir(home):
+        folder = Path(home) / "data"
+        folder.mkdir()
+        with patch.dict("os.environ", VISAGE_DATA=str(folder)):
+            found = [
+                attack(kind, files, given.files, given.seed, folder)
+                for kind, files in sound.items()
+            ]
+    sys.exit(not all(found))
+
+
+def attack(kind: str, files: list[bytes], count: int, seed: int, folder: Path) -> bool:
+    """Damage files of a kind; whether all went as it must."""
+    rng = np.random.default_rng([seed, *kind.encode()])
+    outcomes: Counter = Counter()
+    slowest, failures = 0.0, 0
+    take = take_checkpoint if kind == "safetensors" else take_set
+    for _ in range(count):
+        content = damaged(files[rng.integers(len(files))], rng)
+        start = time.perf_counter()
+        try:
+            outcomes[take(kind, content)] += 1
+        except VisageError:
+            outcomes["refused"] += 1
+        except Exception as error:
+            # What the campaign looks for.
+            failures += 1
+            kept = Path(tempfile.mkdtemp(prefix="fuzz-")) / f"crash.{kind}"
+            kept.write_bytes(content)
+            print(f"{kind}: {type(error).__name__}: {error}; kept as {kept}")
+        slowest = max(slowest, time.perf_counter() - start)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    left = [path for path in folder.parent.rglob("*") if path.is_file()]
+    print(
+        f"{kind:<12} {count:,} files: {dict(outcomes)}, {failures} crashes; slowest "
+        f"{slowest:.2f} s; {memory} MB at most so far; {len(left)} files left",
+        flush=True,
+    )
+    return not (failures or slowest > SECONDS or memory > MEGABYTES or left)
+
+
+def take_set(kind: str, content: bytes) -> str:
+    layout = Layout((2, 2)) if kind == "mat" else Layout()
+    found = ingest.look({f"a.{kind}": io.BytesIO(content)}, layout)
+    stored = ingest.store(found, "damaged", Choices((6, 4)))
+    ingest.delete("damaged")
+    return "taken in part" if stored.skipped else "taken"
+
+
+def take_checkpoint(kind: str, content: bytes) -> str:
+    collection.keep(io.BytesIO(content), "damaged")
+    collection.remove("damaged")
+    return "taken"
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """A file with a few of its bytes changed, most of them in its head or its tail."""
+    data = bytearray(content)
+    for _ in range(rng.integers(1, 6)):
+        place = damaged_place(len(data), rng)
+        match rng.integers(6):
+            case 0:
+                data[place] = rng.integers(256)
+            case 1:
+                data[place] ^= 1 << rng.integers(8)
+            case 2:
+                order = "<" if rng.integers(2) else ">"
+                size = SIZES[rng.integers(len(SIZES))]
+                data[place : place + 4] = struct.pack(f"{order}I", size)
+            case 3:
+                data[place:] = b"" if rng.integers(4) == 0 else data[place:]
+            case 4:
+                length = rng.integers(1, 64)
+                data[place:place] = rng.bytes(length)
+            case 5:
+                del data[place : place + rng.integers(1, 64)]
+        if not data:
+            data = bytearray(b"\0")
+    return bytes(data)
+
+
+def damaged_place(length: int, rng: np.random.Generator) -> int:
+    where = rng.integers(4)
+    if where == 0:
+        return int(rng.integers(length))
+    reach = min(length, 256)
+    return int(rng.integers(reach)) if where < 3 else length - 1 - int(rng.integers(reach))
+
+
+def originals() -> dict[str, list[bytes]]:
+    """Sound files of every kind."""
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (6, 9, 7), np.uint8)
+    colour = rng.integers(0, 256, (6, 9, 7, 3), np.uint8)
+    arrays = [grey, colour, grey / 255, np.asfortranarray(grey), grey.astype(np.uint16)]
+    found = {
+        "npy": [written(np.save, array) for array in arrays],
+        "npz": [written(save, grey) for save in (np.savez, np.savez_compressed)],
+        "mat": [
+            written(lambda file, array, **how: scipy.io.savemat(file, {"m": array}, **how), *case)
+            for case in (
+                (grey, {}),
+                (grey, {"do_compression": True}),
+                (colour, {"do_compression": True}),
+                (grey[0], {"format": "4"}),
+            )
+        ],
+    }
+    for kind, format in (
+        ("png", "PNG"),
+        ("jpeg", "JPEG"),
+        ("webp", "WEBP"),
+        ("bmp", "BMP"),
+        ("tiff", "TIFF"),
+        ("pgm", "PPM"),
+    ):
+        pictures = [Image.fromarray(grey[0]), Image.fromarray(colour[0])]
+        found[kind] = [
+            written(lambda file, one, f: one.save(file, f), p, format) for p in pictures
+        ]
+    found["zip"] = [
+        zipped(found["png"], how) for how in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    ]
+    found["safetensors"] = checkpoints()
+    return found
+
+
+def written(save: Callable, array: object, *how: object) -> bytes:
+    buffer = io.BytesIO()
+    if how and isinstance(how[0], dict):
+        save(buffer, array, **how[0])
+    else:
+        save(buffer, array, *how)
+    return buffer.getvalue()
+
+
+def zipped(files: list[bytes], compression: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for place, content in enumerate(files * 2):
+            archive.writestr(f"folder/{place}.png", content)
+    return buffer.getvalue()
+
+
+def checkpoints() -> list[bytes]:
+    torch.manual_seed(0)
+    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+        save_checkpoint(file.name, VAE((3, 2), 2, (4,)), {"dataset": "some"})
+        sound = Path(file.name).read_bytes()
+    return [sound, safetensors.numpy.save({"x": np.zeros(3, np.float32)})]
+
+
+if __name__ == "__main__":
+    main()

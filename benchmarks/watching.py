@@ -1,0 +1,238 @@
+"""What it costs to watch: training speed with ten viewers against none, and opening a long run.
+
+    python -m benchmarks.watching [--viewers 10] [--turns 4] [--seconds 15] [--dataset frey]
+
+Starts the app and one training run, and takes turns: a while without viewers, a while with them,
+in one and the same run. A viewer is what a browser is to the server: a connection that opens the
+Train page and asks again each time the page wants it to; the browsers themselves, which on a real
+deployment run elsewhere, are left out. Then a run of 10^6 records is opened on the page.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import psutil
+import websockets
+from streamlit.proto.AutoRerun_pb2 import AutoRerun
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from benchmarks.browser import ROOT, served
+from vae import runs
+from vae.runs import Run
+from vae.training import TrainingConfig
+
+RECORDS = 1_000_000
+
+
+class Viewer:
+    """One visitor of the Train page; counts what it was sent."""
+
+    def __init__(self, address: str, run: str):
+        self.address = address.replace("http", "ws", 1) + "/_stcore/stream"
+        self.query = f"run={run}"
+        self.refreshes = 0
+        self.bytes = 0
+        self._page = ""
+        self._again: dict[str, asyncio.Task] = {}
+
+    async def watch(self, opened: asyncio.Event, once: bool = False) -> None:
+        """Look at the run until cancelled, or until its page is whole."""
+        self._page = ""
+        async with websockets.connect(
+            self.address, subprotocols=["streamlit"], max_size=None
+        ) as connection:
+            await self._ask(connection, page_name="train")
+            try:
+                async for content in connection:
+                    self.bytes += len(content)
+                    message = ForwardMsg.FromString(content)
+                    kind = message.WhichOneof("type")
+                    if kind == "new_session":
+                        self._page = message.new_session.page_script_hash
+                    elif kind == "auto_rerun":
+                        self._keep_asking(connection, message.auto_rerun)
+                    elif kind == "script_finished":
+                        opened.set()
+                        if once:
+                            return
+            finally:
+                for task in self._again.values():
+                    task.cancel()
+
+    async def open(self) -> float:
+        """Seconds until the page is whole."""
+        started = time.perf_counter()
+        await self.watch(asyncio.Event(), once=True)
+        return time.perf_counter() - started
+
+    def _keep_asking(self, connection: websockets.ClientConnection, wish: AutoRerun) -> None:
+        old = self._again.pop(wish.fragment_id, None)
+        if old is not None:
+            old.cancel()
+        self._again[wish.fragment_id] = asyncio.create_task(
+            self._ask_again(connection, wish.fragment_id, wish.interval)
+        )
+
+    async def _ask_again(
+        self, connection: websockets.ClientConnection, fragment: str, interval: float
+    ) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            await self._ask(connection, fragment_id=fragment, is_auto_rerun=True)
+            self.refreshes += 1
+
+    async def _ask(self, connection: websockets.ClientConnection, **what: object) -> None:
+        message = BackMsg()
+        message.rerun_script.query_string = self.query
+        message.rerun_script.page_script_hash = self._page
+        for name, value in what.items():
+            setattr(message.rerun_script, name, value)
+        await connection.send(message.SerializeToString())
+
+
+class Turn(NamedTuple):
+    """What was measured in a while: speed of the run, load of the server, and what it sent."""
+
+    steps: float
+    cores: float
+    refreshes: float
+    bytes: float
+
+
+async def measured(run: Run, process: psutil.Process, seconds: float, crowd: list[Viewer]) -> Turn:
+    """Watch a run for a while, once all viewers have its page open; figures are by the second."""
+    opened = [asyncio.Event() for _ in crowd]
+    tasks = [
+        asyncio.create_task(viewer.watch(event))
+        for viewer, event in zip(crowd, opened, strict=True)
+    ]
+    for event in opened:
+        await event.wait()
+    await asyncio.sleep(2)
+    before = figures(run, process, crowd)
+    await asyncio.sleep(seconds)
+    after = figures(run, process, crowd)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    elapsed, *grown = (late - early for late, early in zip(after, before, strict=True))
+    return Turn(*(value / elapsed for value in grown))
+
+
+def figures(run: Run, process: psutil.Process, crowd: list[Viewer]) -> tuple[float, ...]:
+    times = process.cpu_times()
+    return (
+        time.perf_counter(),
+        run.metrics()[-1]["step"],
+        times.user + times.system,
+        sum(viewer.refreshes for viewer in crowd),
+        sum(viewer.bytes for viewer in crowd),
+    )
+
+
+def write_long_run(path: Path) -> float:
+    """A finished run of 10^6 records; the size of its metrics in MB."""
+    run = runs.create(TrainingConfig(dataset="olivetti", steps=RECORDS), path)
+    run.set_status(state="finished", step=RECORDS)
+    with (path / "metrics.jsonl").open("w") as file:
+        for step in range(1, RECORDS + 1):
+            elbo = 1_000 - 1_500 * step**-0.4 + 10 * (step % 97 / 97)
+            measured = step % 2 == 0
+            record = {
+                "step": step,
+                "samples": 100 * step,
+                "seconds": step / 250,
+                "elbo": elbo,
+                "log_likelihood": elbo + 10,
+                "kl": 10.0,
+                "heldout_elbo": elbo - 60 if measured else None,
+                "heldout_log_likelihood": elbo - 50 if measured else None,
+                "heldout_kl": 10.0 if measured else None,
+                "learning_rate": 0.003,
+                "steps_per_second": 250.0,
+            }
+            file.write(json.dumps(record) + "\n")
+    return (path / "metrics.jsonl").stat().st_size / 1e6
+
+
+def server(address: str) -> psutil.Process:
+    """The process that serves an address."""
+    port = int(address.rpartition(":")[2])
+    (pid,) = {
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
+    }
+    return psutil.Process(pid)
+
+
+@click.command(help=__doc__)
+@click.option("--viewers", default=10, show_default=True)
+@click.option("--turns", default=4, show_default=True)
+@click.option("--seconds", default=15.0, show_default=True)
+@click.option("--dataset", default="olivetti", show_default=True)
+def main(viewers: int, turns: int, seconds: float, dataset: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["VISAGE_RUNS"] = str(Path(folder, "runs"))
+        os.environ["VISAGE_QUEUE"] = str(Path(folder, "queue"))
+        long_run = Path(folder, "runs", "long")
+        size = write_long_run(long_run)
+        with served(ROOT / "app.py", os.environ) as address:
+            report_training(address, viewers, turns, seconds, dataset)
+            report_opening(address, size)
+
+
+def report_training(address: str, viewers: int, turns: int, seconds: float, dataset: str) -> None:
+    run = runs.create(TrainingConfig(dataset=dataset, steps=10_000_000))
+    run.launch()
+    while not run.metrics():
+        time.sleep(0.5)
+    try:
+        process = server(address)
+        crowd = [Viewer(address, run.name) for _ in range(viewers)]
+        # The first look imports and compiles; it is not what watching costs.
+        asyncio.run(crowd[0].open())
+        alone, watched = [], []
+        for _ in range(turns):
+            alone.append(asyncio.run(measured(run, process, seconds, [])))
+            watched.append(asyncio.run(measured(run, process, seconds, crowd)))
+    finally:
+        run.stop()
+        while run.status().is_alive:
+            time.sleep(0.2)
+    for name, values, digits in (
+        ("steps/s without viewers", [turn.steps for turn in alone], 0),
+        (f"steps/s with {viewers} viewers", [turn.steps for turn in watched], 0),
+        (
+            "ratio",
+            [one.steps / other.steps for one, other in zip(watched, alone, strict=True)],
+            2,
+        ),
+        ("cores that the server uses", [turn.cores for turn in watched], 2),
+        ("refreshes/s a viewer", [turn.refreshes / viewers for turn in watched], 2),
+        ("kB/s a viewer", [turn.bytes / viewers / 1e3 for turn in watched], 0),
+    ):
+        each = " ".join(f"{value:.{digits}f}" for value in values)
+        print(f"{name:<28} {statistics.median(values):8.{digits}f}   {each}")
+
+
+def report_opening(address: str, size: float) -> None:
+    process = server(address)
+    before = process.memory_info().rss
+    seconds = asyncio.run(Viewer(address, "long").open())
+    grown = (process.memory_info().rss - before) / 1e6
+    again = asyncio.run(Viewer(address, "long").open())
+    print(f"opening {RECORDS:,} records ({size:.0f} MB): {seconds:.2f} s, {grown:.0f} MB more")
+    print(f"opening it again: {again:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

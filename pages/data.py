@@ -1,0 +1,93 @@
+"""The data sets and models that are here, and how to bring one's own."""
+
+import streamlit as st
+
+from ui import bring_data, data_set, session, shelf
+from vae import datasets
+
+SETS, BRING, MODELS = "Data sets", "Bring a data set", "Models"
+
+
+def main() -> None:
+    session.be_in_the_app()
+    st.title("Data")
+    explain()
+    view = choose_view()
+    if view == BRING:
+        stored = bring_data.offer()
+        if stored is not None:
+            turn_to(stored)
+    elif view == MODELS:
+        shelf.show()
+    else:
+        name = choose_set()
+        tell_what_was_stored()
+        with session.sentences():
+            data_set.show(name)
+        renamed = data_set.offer_changes(name)
+        if renamed is not None:
+            turn_to(renamed)
+
+
+def explain() -> None:
+    with st.expander("What am I looking at?"):
+        st.markdown(
+            "A data set is many images of one size. Look at one before you train on it: the mean "
+            "is what a model without any latent would draw, and the variance is what is left for "
+            "the latents to explain. "
+            "Images that are there twice may end up on both sides of the split, where they make "
+            "the held-out figures too good; an image of one colour teaches nothing. "
+            "Bring your own images and they appear wherever a data set is chosen."
+        )
+        st.latex(
+            r"\bar x = \frac1N \sum_{i=1}^{N} x^{(i)}, \qquad "
+            r"s^2 = \frac1N \sum_{i=1}^{N} \left(x^{(i)} - \bar x\right)^2"
+        )
+
+
+def choose_view() -> str:
+    views = [SETS, MODELS] if session.read_only() else [SETS, BRING, MODELS]
+    if session.read_only():
+        st.info(
+            "This is a public deployment: look at what is here as you like; nothing can be "
+            "brought or changed.",
+            icon=":material/lock:",
+        )
+    st.session_state.data_view = st.session_state.pop(
+        "data_view_next", st.session_state.get("data_view")
+    )
+    if st.session_state.data_view not in views:
+        st.session_state.data_view = SETS
+    return st.segmented_control(
+        "View",
+        views,
+        key="data_view",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+
+
+def choose_set() -> str:
+    names = [name for name in datasets.names() if session.dataset_is_here(name)]
+    wanted = st.session_state.pop("data_set_next", st.session_state.get("data_set"))
+    st.session_state.data_set = wanted if wanted in names else names[0]
+    return st.selectbox("Data set", names, key="data_set", persist_state="session")
+
+
+def turn_to(name: str) -> None:
+    """Show this set from now on."""
+    st.session_state.data_view_next = SETS
+    st.session_state.data_set_next = name
+    st.rerun()
+
+
+def tell_what_was_stored() -> None:
+    """Once, after an upload."""
+    news = st.session_state.pop("data_news", None)
+    if news is not None:
+        st.success(news.sentence, icon=":material/check_circle:")
+        bring_data.list_skipped(news.skipped)
+
+
+main()

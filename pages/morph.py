@@ -1,0 +1,150 @@
+"""From one face to another: paths through the latent space, as films."""
+
+import numpy as np
+import streamlit as st
+
+from ui import charts, film, marks, paths, session, stops, stretch_map
+from ui.session import Choice
+from vae import geometry, images, latent
+from vae.checkpoint import Checkpoint
+
+# The geodesic comes first: it has the colour of what matters.
+KINDS = ("geodesic", "straight", "spherical")
+
+
+def main() -> None:
+    st.title("Morph")
+    explain()
+    choice, checkpoint = session.chosen()
+    what = st.segmented_control(
+        "Morph",
+        ["between faces", "along a named axis"],
+        default="between faces",
+        required=True,
+        key="morph_what",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if what == "between faces":
+        between_faces(choice, checkpoint)
+    else:
+        along_axis(choice, checkpoint)
+
+
+def explain() -> None:
+    with st.expander("What am I looking at?"):
+        st.markdown(
+            "The decoder stretches the latent space: here a step hardly changes the face, there "
+            "the same step makes another person of it, and the map's colour says by how much. "
+            "So a straight line in z is no steady change of face; the geodesic is the path along "
+            "which the face changes least in all, and it goes around regions where the model "
+            "would have to invent faces, since there its uncertainty grows. "
+            "A named axis is the difference between the mean of faces that have a property and "
+            "of faces that have not."
+        )
+        st.latex(
+            r"M(z) = J_\mu^\top J_\mu + J_\sigma^\top J_\sigma, \qquad "
+            r"\text{length}(\gamma) = \int_0^1 \sqrt{\dot\gamma^\top M(\gamma)\, \dot\gamma}\; dt"
+        )
+        st.caption(
+            "Arvanitidis, Hansen & Hauberg, *Latent Space Oddity* (2018): "
+            "[arXiv 1710.11379](https://arxiv.org/abs/1710.11379) · Larsen et al., *Autoencoding "
+            "beyond pixels* (2016), section 3.2: "
+            "[arXiv 1512.09300](https://arxiv.org/abs/1512.09300)"
+        )
+
+
+def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
+    chosen = stops.choose_stops(choice, checkpoint)
+    surface = paths.surface(choice.path, choice.version)
+    found = {kind: paths.route(choice.path, choice.version, chosen, kind) for kind in KINDS}
+    plane, films = st.columns([5, 4], gap="large")
+    with films:
+        frames, steady = choose_pace()
+        z = {kind: geometry.frames(surface, path, frames, steady) for kind, path in found.items()}
+        faces = {kind: images.to_uint8(latent.decode(checkpoint.model, z[kind])[0]) for kind in z}
+        play(faces, found)
+        draw_changes({kind: geometry.image_change(surface, z[kind]) for kind in z})
+    with plane:
+        clicked = stretch_map.draw(choice, checkpoint, chosen, found)
+    if clicked is not None:
+        stops.add(choice, checkpoint, clicked, "plane")
+        st.rerun()
+    with st.container(gap="xsmall"):
+        for kind in KINDS:
+            st.caption(kind.capitalize())
+            film.strip(faces[kind], f"Film strip of the {kind} path")
+    offer_files(faces, choice.name)
+
+
+def choose_pace() -> tuple[int, bool]:
+    """The number of frames, and whether the picture changes by the same amount in each."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        frames = st.select_slider(
+            "Frames", [24, 36, 48, 72, 120], 36, key="morph_frames", persist_state="session"
+        )
+        steady = st.toggle(
+            "Constant speed",
+            key="morph_steady",
+            persist_state="session",
+            help="Every step changes the picture by the same amount. Otherwise each path keeps "
+            "its own pace: that of z, or the geodesic's that of the metric.",
+        )
+    return frames, steady
+
+
+def play(faces: dict[str, np.ndarray], found: dict[str, geometry.Path]) -> None:
+    """The films side by side, with the lengths of their paths."""
+    whole = found["straight"].length
+    with st.container(horizontal=True):
+        for kind, path in found.items():
+            with st.container(width=film.WIDTH, gap="xsmall"):
+                film.loop(faces[kind], f"Film along the {kind} path")
+                st.markdown(f"**{kind.capitalize()}**")
+                share = f"{100 * path.length / whole - 100:+.0f} %" if whole > 0 else "+0 %"
+                st.caption(
+                    f"length {path.length:.2f}"
+                    + (f"  \n{share.replace('-', '−')}" if kind != "straight" else "")
+                    + ("" if path.converged else "  \nsearch not finished")
+                )
+
+
+def draw_changes(changes: dict[str, np.ndarray]) -> None:
+    st.plotly_chart(
+        charts.step_changes(changes),
+        height=230,
+        config={"displayModeBar": False},
+        alt="How much the picture changes in each step",
+    )
+
+
+def offer_files(faces: dict[str, np.ndarray], name: str) -> None:
+    with st.popover("Take away", icon=":material/download:"):
+        kind = st.segmented_control("Path", list(faces), default=KINDS[0], required=True)
+        film.download(faces[kind], f"{name}-{kind}")
+
+
+def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
+    means = session.posterior_means(choice.path, choice.version)
+    if not len(means):
+        st.info("This checkpoint does not say where its training faces lie: choose another model.")
+        return
+    name, marked = marks.mark_faces(choice, checkpoint)
+    if {"+", "−"} - set(marked.values()):
+        st.info(f"Mark faces that are {name} with + and faces that are not with −.")
+        return
+    middle, direction = marks.named_direction(choice, marked)
+    left, right = st.columns(2, gap="large")
+    start = stops.choose_start(choice, checkpoint, middle, right)
+    amount = left.slider(f"Less or more {name}", -1.5, 1.5, 0.0, 0.05, key="axis_amount")
+    steps = np.linspace(-1.5, 1.5, 36)[:, None]
+    faces = images.to_uint8(latent.decode(checkpoint.model, start + steps * direction)[0])
+    now = images.to_uint8(latent.decode(checkpoint.model, start + amount * direction)[0])
+    with st.container(horizontal=True):
+        film.still(now, f"A face, {amount:+.2f} {name}")
+        film.loop(faces, f"Film from not {name} to {name}")
+    film.strip(faces, f"Film strip from not {name} to {name}")
+    film.download(faces, f"{choice.name}-{name}")
+
+
+main()

@@ -1,0 +1,109 @@
+"""Start a training run, watch it learn, and compare it with others."""
+
+import streamlit as st
+
+from ui import comparison, new_run, run_controls, session, time_lapse, training
+from vae import runs
+from vae.runs import Run
+
+NEW, WATCH, COMPARE = "New run", "Watch", "Compare"
+
+
+def main() -> None:
+    session.be_in_the_app()
+    st.title("Train")
+    explain()
+    found = {run.name: run for run in runs.all_runs()}
+    follow_link(found)
+    view = choose_view(found)
+    if view == NEW:
+        started = new_run.offer()
+        if started is not None:
+            turn_to(started)
+    elif not found:
+        st.info("There is no run here yet.", icon=":material/model_training:")
+    elif view == COMPARE:
+        comparison.compare(found)
+    else:
+        watch(choose_run(found))
+
+
+def explain() -> None:
+    with st.expander("What am I looking at?"):
+        st.markdown(
+            "Training moves the weights of encoder and decoder uphill on the ELBO, a lower bound "
+            "on how likely the model finds the images, a minibatch at a time. "
+            "The held-out curve is the same figure for images it never trains on: where it falls "
+            "while the training curve rises, the model learns its images by heart, so the best "
+            "model by that curve is the one that is kept. "
+            "Of the two terms, the log-likelihood says how well faces are rebuilt, and the KL "
+            "divergence how much their latents tell: a latent that tells nothing is not in use."
+        )
+        st.latex(
+            r"\mathcal{L}(\theta, \phi; x) = -D_{KL}(q_\phi(z \mid x) \,\|\, p(z)) + "
+            r"\frac1L \sum_{l=1}^{L} \log p_\theta(x \mid z^{(l)}), \qquad "
+            r"z^{(l)} = \mu_\phi(x) + \sigma_\phi(x) \odot \epsilon^{(l)}"
+        )
+        st.caption(
+            "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), algorithm 1, equation 10 "
+            "and Figure 2: [arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
+        )
+
+
+def follow_link(found: dict[str, Run]) -> None:
+    """Turn to the run that was just started, or that the URL names when a visitor arrives."""
+    asked = st.session_state.pop("turn_to", None)
+    if asked is None and "train_view" not in st.session_state:
+        asked = st.query_params.get("run")
+    if asked in found:
+        st.session_state.train_view = WATCH
+        st.session_state.train_run = asked
+    if st.session_state.get("train_run") not in found:
+        st.session_state.pop("train_run", None)
+
+
+def turn_to(run: Run) -> None:
+    """Watch this run from now on."""
+    st.session_state.turn_to = run.name
+    st.rerun()
+
+
+def choose_view(found: dict[str, Run]) -> str:
+    views = [WATCH, COMPARE] if session.read_only() else [NEW, WATCH, COMPARE]
+    if session.read_only():
+        st.info(
+            "This is a public deployment: look at its runs as you like; nothing can be trained "
+            "or changed here.",
+            icon=":material/lock:",
+        )
+    if st.session_state.get("train_view") not in views:
+        st.session_state.train_view = WATCH if found else views[0]
+    return st.segmented_control(
+        "View",
+        views,
+        key="train_view",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+
+
+def choose_run(found: dict[str, Run]) -> Run:
+    if "train_run" not in st.session_state:
+        running = (name for name, run in found.items() if run.status().state == "running")
+        st.session_state.train_run = next(running, next(iter(found)))
+    name = st.selectbox("Run", list(found), key="train_run", persist_state="session")
+    if st.query_params.get("run") != name:
+        st.query_params["run"] = name
+    return found[name]
+
+
+def watch(run: Run) -> None:
+    changed = run_controls.offer(run)
+    if changed is not None:
+        turn_to(changed)
+    training.watch(run)
+    time_lapse.show(run)
+
+
+main()

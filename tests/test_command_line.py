@@ -1,0 +1,225 @@
+"""The command line: what training prints, what can be done with runs, and bad input in words."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from safetensors.torch import save_file
+
+from vae import processes, runs
+from vae.__main__ import main
+from vae.checkpoint import load_checkpoint
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["--dataset", "olivetti", "--hidden", "8", "--batch-size", "20"]
+
+
+def vae(*arguments: object) -> Result:
+    """Run a command in this process."""
+    found = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if found.exception and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found
+
+
+def refused(*arguments: object) -> str:
+    """The sentence of a command that must not work."""
+    found = vae(*arguments)
+    assert found.exit_code == 2
+    assert found.stdout == ""
+    assert "Traceback" not in found.stderr
+    return found.stderr
+
+
+def trained(*arguments: object) -> dict:
+    found = vae("train", *SMALL, "--json", *arguments)
+    assert found.exit_code == 0, found.stderr
+    return json.loads(found.stdout)
+
+
+def test_train_ends_with_one_line_of_figures(runs_folder):
+    found = trained("--steps", 60)
+    assert set(found) == {
+        "run",
+        "steps",
+        "seconds",
+        "steps_per_second",
+        "train_elbo",
+        "heldout_elbo",
+        "best_heldout_elbo",
+        "checkpoint",
+        "best_checkpoint",
+    }
+    assert found["steps"] == 60
+    assert load_checkpoint(found["checkpoint"]).info["train"]["elbo"] == found["train_elbo"]
+    best = load_checkpoint(found["best_checkpoint"]).info
+    assert best["heldout"]["elbo"] == found["best_heldout_elbo"]
+    assert Path(found["run"]).parent == runs_folder
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(runs_folder, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "vae", "train", *SMALL, "--steps", "1000000"]
+    process = subprocess.Popen(
+        [*command, "--out", str(out)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (out / "metrics.jsonl").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+    assert f"python -m vae train --resume {out}" in said
+    step = load_checkpoint(out / "checkpoint.safetensors").info["step"]
+    assert runs.Run(out).status().step == step > 0
+    assert f"after {step:,} steps" in said
+    found = vae("train", "--resume", out, "--steps", step + 20, "--json")
+    assert json.loads(found.stdout)["steps"] == step + 20
+
+
+def test_runs_are_listed_renamed_extended_and_removed(runs_folder, monkeypatch):
+    launched = []
+    monkeypatch.setattr(runs.Run, "launch", lambda run: launched.append(run.config.steps))
+    assert "There are no runs" in vae("runs").stdout
+    name = Path(trained("--steps", 20)["run"]).name
+    assert "finished" in vae("runs").stdout and "20 of 20" in vae("runs").stdout
+    (row,) = json.loads(vae("runs", "--json").stdout)
+    assert (row["run"], row["state"], row["step"]) == (name, "finished", 20)
+    assert "portraits" in vae("runs", "rename", name, "portraits").stdout
+    assert "is not being trained" in refused("runs", "stop", "portraits")
+    assert "larger number" in refused("runs", "extend", "portraits", "--steps", 20)
+    assert "in the background" in vae("runs", "extend", "portraits", "--steps", 40).stdout
+    assert "in the background" in vae("runs", "resume", "portraits").stdout
+    assert launched == [40, 40]
+    assert "gone" in vae("runs", "rm", "portraits").stdout
+    assert not list(runs_folder.iterdir())
+
+
+@pytest.mark.parametrize("command", ["stop", "resume", "rm"])
+def test_a_run_that_is_not_there(command, runs_folder):
+    assert "There is no run named 'nothing'" in refused("runs", command, "nothing")
+
+
+def test_what_a_run_waits_for_and_died_of_is_listed(runs_folder):
+    from vae import queue
+
+    me = processes.this_process()
+    for name, state, born in (("a", "queued", me.born), ("b", "running", 0.0)):
+        trained("--steps", 1, "--out", runs_folder / name)
+        runs.find(name).set_status(state=state, pid=me.pid, born=born)
+    queue.join(Path("/other"), me)
+    queue.join((runs_folder / "a").resolve(), me)
+    said = vae("runs").stdout
+    assert "queued, 1 before it" in said
+    assert "interrupted" in said and "it was killed" in said
+
+
+def test_a_read_only_installation_trains_nothing(runs_folder, monkeypatch):
+    trained("--steps", 1, "--out", runs_folder / "a")
+    monkeypatch.setenv("VISAGE_READ_ONLY", "1")
+    for command in (["train", *SMALL], ["runs", "resume", "a"], ["runs", "rm", "a"]):
+        assert "read-only" in refused(*command)
+    assert (runs_folder / "a").exists() and "finished" in vae("runs").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--latent-dim", 0], "at least 1, not 0"),
+        (["--hidden", 0], "at least 1 unit"),
+        (["--steps", -5], "steps must be at least 1, not -5"),
+        (["--batch-size", 0], "batch size must be at least 1"),
+        (["--batch-size", 361], "larger than the training set of 360 images"),
+        (["--holdout", 0], "between 0 and 1"),
+        (["--holdout", 1], "between 0 and 1"),
+        (["--holdout", 0.0001], "leave images on both sides"),
+        (["--learning-rate", -1], "above 0"),
+        (["--split", "first"], "'random' or 'last', not 'first'"),
+        (["--recipe", "secret"], "A recipe is one of"),
+        (["--device", "abacus"], "A device is one of"),
+        (["--seed", -1], "A seed must be 0 or more"),
+        (["--dataset", "cats"], "There is no data set 'cats'"),
+        (["--resume", "nowhere"], "There is no run at nowhere"),
+    ],
+)
+def test_bad_choices_get_a_sentence_and_no_run(arguments, sentence, runs_folder):
+    assert sentence in refused("train", *SMALL, *arguments)
+    assert not list(runs_folder.iterdir())
+
+
+def test_an_unwritable_runs_folder(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    assert "can't be written" in refused("train", *SMALL, "--out", tmp_path / "file" / "run")
+    monkeypatch.setenv("VISAGE_RUNS", str(tmp_path / "file"))
+    assert "can't be written" in refused("train", *SMALL)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "something").write_text("")
+    assert "is not empty" in refused("train", *SMALL, "--out", tmp_path / "full")
+
+
+def test_a_damaged_run(runs_folder):
+    trained("--steps", 1, "--out", runs_folder / "a")
+    (runs_folder / "a" / "optimizer.safetensors").write_bytes(b"nonsense")
+    assert "can't be resumed" in refused("train", "--resume", runs_folder / "a", "--steps", 9)
+    (runs_folder / "a" / "config.json").write_text("{")
+    assert "is damaged" in refused("train", "--resume", runs_folder / "a")
+
+
+def test_a_run_of_numbers_that_overflow(runs_folder):
+    said = refused("train", *SMALL, "--recipe", "adam", "--learning-rate", 1e30, "--steps", 2_000)
+    assert "try a lower learning rate" in said
+    assert runs.all_runs()[0].status().state == "failed"
+
+
+@pytest.fixture
+def checkpoint(runs_folder) -> Path:
+    return Path(trained("--steps", 1)["checkpoint"])
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["manifold", "--out"], ["sample", "--out"]])
+def test_bad_checkpoints_get_a_sentence(command, checkpoint, tmp_path):
+    name, *options = command
+    options += [tmp_path / "picture.png"] if options else []
+    foreign, short = tmp_path / "foreign.safetensors", tmp_path / "short.safetensors"
+    save_file({"weight": load_checkpoint(checkpoint).posterior.mean}, foreign)
+    short.write_bytes(checkpoint.read_bytes()[:-100])
+    for path, sentence in (
+        (tmp_path / "missing.safetensors", "There is no checkpoint"),
+        (tmp_path, "There is no checkpoint"),
+        (short, "is not a whole safetensors file"),
+        (ROOT / "requirements.txt", "is not a whole safetensors file"),
+        (foreign, "is not a Visage checkpoint"),
+    ):
+        assert sentence in refused(name, path, *options)
+    assert not (tmp_path / "picture.png").exists()
+
+
+def test_evaluate_judges_on_the_split_that_the_checkpoint_records(checkpoint):
+    found = json.loads(vae("evaluate", checkpoint, "--json").stdout)
+    assert set(found) == {"train", "heldout"}
+    for figures in found.values():
+        assert set(figures) == {"elbo", "log_likelihood", "kl", "importance_weighted"}
+        assert figures["importance_weighted"] > figures["elbo"]
+
+
+def test_pictures_are_written_where_they_were_asked_for(checkpoint, tmp_path):
+    for command in (["manifold", "--grid", 4], ["sample", "-n", 5]):
+        name, *options = command
+        out = tmp_path / f"{name}.png"
+        assert vae(name, checkpoint, "--out", out, *options).exit_code == 0
+        assert out.read_bytes().startswith(b"\x89PNG")
+        unwritable = tmp_path / "sample.png" / "x.png" if name == "sample" else out / "x.png"
+        assert "can't be written" in refused(name, checkpoint, "--out", unwritable, *options)
+
+
+def test_data_sets_are_listed(data_folder):
+    rows = {row["name"]: row for row in json.loads(vae("datasets", "--json").stdout)}
+    assert rows["olivetti"]["here"] and rows["olivetti"]["images"] == 400
+    assert os.fspath(data_folder) and "frey" in rows

@@ -1,0 +1,255 @@
+"""The page Data and a visitor's own photo, as Streamlit runs them."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from ui.photo_frame import Frame, _checked, fitting
+from vae import collection, datasets, ingest, recording, runs
+from vae.training import TrainingConfig
+
+ROOT = Path(__file__).parents[1]
+CHECKPOINT = ROOT / "checkpoints" / "olivetti-2d.safetensors"
+SETS, BRING, MODELS = "Data sets", "Bring a data set", "Models"
+
+
+def visit(page: str = "data", **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run().switch_page(f"pages/{page}.py").run()
+
+
+def said(app: AppTest) -> str:
+    """All that the page says; a traceback fails the test."""
+    assert not app.exception, app.exception[0].message
+    boxes = (*app.error, *app.success, *app.markdown, *app.caption, *app.info)
+    return "\n".join(box.value for box in boxes)
+
+
+def errors(app: AppTest) -> list[str]:
+    assert not app.exception, app.exception[0].message
+    return [box.value for box in app.error]
+
+
+def click(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def look_at(app: AppTest, view: str) -> AppTest:
+    return app.segmented_control(key="data_view").set_value(view).run()
+
+
+def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    given = [(name, content, "application/octet-stream") for name, content in files]
+    return app.file_uploader[0].set_value(given).run()
+
+
+def png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def zipped(**entries: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name.replace("_", "."), content)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def faces() -> np.ndarray:
+    return datasets.load("olivetti").images
+
+
+@pytest.fixture
+def stored(faces) -> str:
+    images = faces[:30].copy()
+    images[4] = images[2]
+    images[5] = 9
+    buffer = io.BytesIO()
+    np.save(buffer, images)
+    return ingest.store(ingest.look({"friends.npy": buffer})).faces.name
+
+
+def test_a_set_shows_itself(stored):
+    app = visit()
+    assert "**400** grey images of **28 × 23** pixels" in said(app)
+    assert "none twice" in said(app)
+    app.selectbox(key="data_set").set_value(stored).run()
+    assert "**30** grey images" in said(app)
+    assert "1 is there twice" in said(app)
+    assert "1 of one colour" in said(app)
+    labels = [expander.label for expander in app.expander]
+    assert labels[1:] == ["1 image is there twice", "1 image is of one colour"]
+
+
+def test_a_zip_is_looked_at_before_it_is_stored(faces, tmp_path):
+    app = look_at(visit(), BRING)
+    entries = {f"f{place}_png": png(image) for place, image in enumerate(faces[:20])}
+    app = upload(app, ("Party 2026.zip", zipped(**entries, bad_png=b"no", notes_txt=b"x")))
+    assert "**20 grey images** of 28×23 pixels" in said(app)
+    assert [e.label for e in app.expander][-1] == "Files not taken: 2"
+    assert datasets.names() == ["frey", "olivetti"]
+    app = click(app, "Store")
+    assert errors(app) == []
+    assert datasets.names()[2:] == ["party-2026"]
+    assert app.selectbox(key="data_set").value == "party-2026"
+    assert "is stored: 20 images" in said(app)
+    np.testing.assert_array_equal(datasets.load("party-2026").images, faces[:20])
+    app.switch_page("pages/train.py").run()
+    assert "party-2026" in app.selectbox(key="new_dataset").options
+
+
+def test_choices_say_what_images_become(faces):
+    app = upload(look_at(visit(), BRING), *((f"{n}.png", png(faces[n])) for n in range(3)))
+    app.number_input[0].set_value(20).run()
+    app.number_input[1].set_value(16).run()
+    next(one for one in app.segmented_control if one.label == "Colour").set_value("colour").run()
+    app.text_input[0].set_value("../../Small ones").run()
+    click(app, "Store")
+    assert datasets.load("small-ones").images.shape == (3, 20, 16, 3)
+
+
+def test_a_matrix_is_asked_about(faces):
+    buffer = io.BytesIO()
+    np.save(buffer, faces.reshape(400, -1))
+    app = upload(look_at(visit(), BRING), ("matrix.npy", buffer.getvalue()))
+    assert "say the height and width" in errors(app)[0]
+    app.number_input(key="layout_height").set_value(28).run()
+    app.number_input(key="layout_width").set_value(23).run()
+    assert errors(app) == []
+    assert "**400 grey images** of 28×23" in said(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.zip", b"PK\5\6 no"), ("a.npy", b"\x93NUMPY"), ("a.mat", b"x" * 200), ("a.png", b"")],
+)
+def test_a_damaged_upload_gets_a_sentence(name, content):
+    app = upload(look_at(visit(), BRING), (name, content))
+    assert len(errors(app)) == 1
+    assert not [button for button in app.button if button.label == "Store"]
+
+
+def test_a_set_is_renamed_and_deleted(stored):
+    app = visit()
+    app.selectbox(key="data_set").set_value(stored).run()
+    app.text_input(key=f"data_rename_{stored}").set_value("Old friends").run()
+    app = click(app, "Rename it")
+    assert app.selectbox(key="data_set").value == "old-friends"
+    app = click(app, "Delete it")
+    assert errors(app) == []
+    assert datasets.names() == ["frey", "olivetti"]
+    assert app.selectbox(key="data_set").value == "olivetti"
+    assert not [button for button in app.button if button.label == "Delete it"]
+
+
+def test_a_checkpoint_is_brought_and_removed():
+    app = look_at(visit(), MODELS)
+    content = CHECKPOINT.read_bytes()
+    app.file_uploader[0].set_value(("Mine.safetensors", content, "")).run()
+    app = click(app, "Keep it")
+    assert "mine" in app.selectbox(key="model").options
+    app.selectbox(key="model").set_value("mine").run()
+    assert "Uploaded, trained" in said(app)
+    app.selectbox(key="shelf_model").set_value("mine").run()
+    app = click(app, "Remove it")
+    assert errors(app) == []
+    assert collection.brought() == []
+    assert "mine" not in app.selectbox(key="model").options
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("x.safetensors", b"no", "is not a whole safetensors file"),
+        ("x.safetensors", CHECKPOINT.read_bytes()[:5000], "is not a whole safetensors file"),
+        ("olivetti-2d.safetensors", CHECKPOINT.read_bytes(), "already"),
+    ],
+)
+def test_another_file_is_no_checkpoint(name, content, sentence):
+    app = look_at(visit(), MODELS)
+    app.file_uploader[0].set_value((name, content, "")).run()
+    app = click(app, "Keep it")
+    assert sentence in errors(app)[0]
+    assert "/" not in errors(app)[0]
+    assert collection.brought() == []
+    assert list(collection.folder().glob("*")) == []
+
+
+def test_a_photo_lands_among_the_faces(faces):
+    app = visit("reconstruct", model="olivetti-2d")
+    app.segmented_control(key="reconstruct_source").set_value("Your own photo").run()
+    photo = np.asarray(Image.fromarray(faces[77]).resize((230, 280)))
+    app.file_uploader[0].set_value(("me.png", png(photo), "image/png")).run()
+    assert errors(app) == []
+    assert "surprising than" in said(app)
+    assert "nats** over the encoder" in said(app)
+    # It is one of the training faces, enlarged: its nearest ones are those of the same person.
+    nearest = [int(caption.split(" ")[0][1:]) for caption in captions(app) if "away" in caption]
+    assert nearest[0] // 10 == 7
+    app = click(app, "Explore from here")
+    assert app.title[0].value == "Explore"
+    assert app.selectbox(key="model").value == "olivetti-2d"
+
+
+def test_colour_works_on_every_page():
+    rng = np.random.default_rng(0)
+    shades = rng.random((40, 1, 1, 3)) * np.linspace(0.2, 1, 12)[:, None, None]
+    buffer = io.BytesIO()
+    np.save(buffer, (shades * np.ones((40, 12, 10, 3)) * 255).astype(np.uint8))
+    ingest.store(ingest.look({"shades.npy": buffer}))
+    run = runs.create(TrainingConfig(dataset="shades", steps=40, hidden_dims=(8,), batch_size=20))
+    list(recording.trained(run))
+    for page in ("explore", "manifold", "reconstruct", "morph", "train", "data"):
+        assert errors(visit(page, model=run.name)) == []
+    app = visit("reconstruct", model=run.name)
+    app.segmented_control(key="reconstruct_source").set_value("Your own photo").run()
+    photo = np.zeros((60, 50, 3), np.uint8) + np.array([200, 40, 90], np.uint8)
+    app.file_uploader[0].set_value(("me.png", png(photo), "image/png")).run()
+    assert errors(app) == []
+    assert "surprising than" in said(app)
+    ingest.rename("shades", "hues")
+    assert errors(visit("reconstruct", model=run.name)) == []
+
+
+def captions(app: AppTest) -> list[str]:
+    return [caption for image in app.image for caption in image.captions]
+
+
+def test_a_photo_that_is_none_gets_a_sentence():
+    app = visit("reconstruct", model="olivetti-2d")
+    app.segmented_control(key="reconstruct_source").set_value("Your own photo").run()
+    app.file_uploader[0].set_value(("me.png", b"nothing", "image/png")).run()
+    assert errors(app)[0].startswith("This photo can't be taken: it is damaged")
+
+
+def test_a_browser_is_not_believed():
+    photo = Image.new("L", (400, 100))
+    assert fitting(photo, 0.5) == Frame(0.5, 0.5, 0.125)
+    for nonsense in (None, 3, {}, {"x": 1, "y": 2}, {"x": "1", "y": 0, "width": 1}):
+        assert _checked(nonsense, photo, 0.5) is None
+    for value in (float("nan"), float("inf"), None):
+        assert _checked({"x": 0.5, "y": 0.5, "width": value}, photo, 0.5) is None
+    assert _checked({"x": -3, "y": 7, "width": 1e9}, photo, 0.5) == Frame(0.0, 1.0, 1.5)
+    assert _checked({"x": 0.2, "y": 0.3, "width": 0}, photo, 0.5).width > 0
+
+
+def test_a_public_deployment_takes_nothing(stored, monkeypatch):
+    monkeypatch.setenv("VISAGE_READ_ONLY", "1")
+    app = visit()
+    assert app.segmented_control(key="data_view").options == [SETS, MODELS]
+    app.selectbox(key="data_set").set_value(stored).run()
+    assert "**30** grey images" in said(app)
+    assert not [button for button in app.button if button.label in ("Rename it", "Delete it")]
+    assert len(look_at(app, MODELS).file_uploader) == 0
+    app = visit("reconstruct", model="olivetti-2d")
+    assert "reconstruct_source" not in [control.key for control in app.segmented_control]

@@ -1,0 +1,68 @@
+"""ONNX files of encoder and decoder, run by ONNX Runtime."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vae import VAE, export, load_checkpoint
+from vae.errors import VisageError
+
+CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "olivetti-2d.safetensors"
+
+
+def test_without_the_packages_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(export, "is_available", lambda: False)
+    with pytest.raises(VisageError, match=r"requirements-onnx\.txt"):
+        export.encoder(VAE())
+
+
+def test_the_library_needs_no_onnx():
+    code = "import sys, vae, vae.export; print('onnx' in sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("hidden", [(200,), (64, 32, 16)])
+@pytest.mark.parametrize("shape", [(28, 20), (12, 10, 3)])
+def test_onnxruntime_answers_as_pytorch_does(hidden, shape):
+    onnx = pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    model = VAE(shape, 3, hidden).eval().requires_grad_(False)
+    for content, network, given in (
+        (export.encoder(model), model.encoder, np.random.rand(5, model.pixels)),
+        (export.decoder(model), model.decoder, np.random.randn(5, 3)),
+    ):
+        given = given.astype(np.float32)
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        (name,) = [one.name for one in session.get_inputs()]
+        found = session.run(["mean", "log_var"], {name: given})
+        for ours, theirs in zip(found, network(torch.from_numpy(given)), strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5, atol=1e-5)
+        properties = {one.key: one.value for one in onnx.load_from_string(content).metadata_props}
+        assert json.loads(properties["image_shape"]) == list(shape)
+
+
+def test_a_trained_model_is_exported():
+    pytest.importorskip("onnxruntime")
+    model = load_checkpoint(CHECKPOINT).model
+    for content, network in (
+        (export.encoder(model), model.encoder),
+        (export.decoder(model), model.decoder),
+    ):
+        assert export.check(content, network) <= 1e-5
+
+
+def test_another_models_file_is_found_out():
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    one, other = (VAE((4, 4), 2, (8,)).eval().requires_grad_(False) for _ in range(2))
+    with pytest.raises(VisageError, match="differs from the model"):
+        export.check(export.decoder(one), other.decoder)

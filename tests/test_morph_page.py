@@ -1,0 +1,196 @@
+"""The Morph page: choosing faces, paths between them, named axes, and files to take away."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from ui import film, paths, session, stops
+from vae import VAE, images, save_checkpoint
+from vae.errors import VisageError
+from vae.model import Gaussian
+
+ROOT = Path(__file__).parents[1]
+
+OLIVETTI = {"dataset": "olivetti", "split": {"how": "random", "holdout": 0.1, "seed": 0}}
+
+
+def visit(
+    folder: Path,
+    latent_dim: int = 2,
+    posterior: bool = True,
+    broken: bool = False,
+    page: str = "morph",
+    **state,
+) -> AppTest:
+    """A page of a small model of Olivetti faces."""
+    torch.manual_seed(latent_dim)
+    model = VAE((28, 23), latent_dim, (16,)).requires_grad_(False)
+    if broken:
+        model.decoder.head.bias[0] = float("nan")
+    mean = torch.randn(360, latent_dim)
+    known = Gaussian(mean, torch.full_like(mean, -4.0)) if posterior else None
+    save_checkpoint(folder / "small.safetensors", model, OLIVETTI, known)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in state.items():
+        app.session_state[name] = value
+    return app.run().switch_page(f"pages/{page}.py").run()
+
+
+def chosen(app: AppTest, latent_dim: int = 2) -> list[stops.Stop]:
+    return app.session_state[f"stops_small_{latent_dim}"]
+
+
+def button(app: AppTest, label: str):
+    return next(button for button in app.button if button.label.startswith(label))
+
+
+def captions(app: AppTest) -> str:
+    return "\n".join(caption.value for caption in app.caption)
+
+
+@pytest.fixture(autouse=True)
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in the place of ``checkpoints/``."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    monkeypatch.setattr(session, "SHIPPED", folder)
+    return folder
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 3, 20])
+@pytest.mark.parametrize("posterior", [True, False])
+def test_three_paths_between_two_faces_with_nothing_to_configure(shipped, latent_dim, posterior):
+    app = visit(shipped, latent_dim, posterior)
+    assert not app.exception
+    assert not app.error
+    assert len(chosen(app, latent_dim)) == 2
+    assert captions(app).count("length ") == 3
+    assert ("samples of the prior stand in" in captions(app)) != posterior
+
+
+def test_faces_are_added_up_to_six_and_taken_out_down_to_two(shipped):
+    app = visit(shipped)
+    for count in range(3, 7):
+        button(app, "Random face").click().run()
+        assert len(chosen(app)) == count
+    assert button(app, "Random face").disabled
+    for count in range(5, 1, -1):
+        button(app, "1 · ").click().run()
+        assert len(chosen(app)) == count
+    assert button(app, "1 · ").disabled
+    assert not app.exception
+
+
+def test_two_identical_faces_are_no_journey(shipped):
+    app = visit(shipped)
+    both = chosen(app)
+    both[1] = both[0]
+    app.run()
+    assert not app.exception
+    assert "length 0.00" in captions(app)
+
+
+def test_pinned_faces_become_the_path(shipped):
+    pins = [[0.0, 1.0], [1.0, 0.0], [-1.0, -1.0]]
+    memory = {"settled": {"model": "small", "pins": pins, "z": [0.0, 0.0], "z_version": 0}}
+    app = visit(shipped, **{"explore-memory-2": memory})
+    button(app, "Pinned faces · 3").click().run()
+    assert not app.exception
+    assert [list(stop.z) for stop in chosen(app)] == pins
+
+
+def test_a_diverged_model_is_a_sentence(shipped):
+    app = visit(shipped, broken=True)
+    assert not app.exception
+    assert "not all numbers" in app.error[0].value
+
+
+def test_marked_faces_give_an_axis_with_a_film(shipped):
+    app = visit(shipped, 5, morph_what="along a named axis")
+    assert not app.exception
+    assert "Mark faces" in app.info[0].value
+    offered = [group for group in app.segmented_control if group.key.startswith("mark_")]
+    offered[0].set_value("+")
+    offered[1].set_value("−")
+    app.run()
+    assert not app.exception
+    assert not app.info
+    assert "**1** smiling, **1** not" in captions(app)
+    app.slider(key="axis_amount").set_value(1.0).run()
+    assert not app.exception
+    # Marks stay with their own name.
+    app.selectbox(key="axis_name").set_value("frowning").run()
+    assert "**0** frowning" in captions(app)
+    app.selectbox(key="axis_name").set_value("smiling").run()
+    assert "**1** smiling" in captions(app)
+
+
+def test_a_named_axis_needs_to_know_where_faces_lie(shipped):
+    app = visit(shipped, posterior=False, morph_what="along a named axis")
+    assert not app.exception
+    assert "does not say where" in app.info[0].value
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 5])
+@pytest.mark.parametrize("posterior", [True, False])
+def test_overlays_and_a_grid_of_equal_change_on_the_manifold(shipped, latent_dim, posterior):
+    app = visit(shipped, latent_dim, posterior, page="manifold")
+    overlay = next(box for box in app.selectbox if box.label == "Overlay")
+    assert ("data against prior" in overlay.options) == posterior
+    for name in overlay.options:
+        overlay.set_value(name).run()
+        assert not app.exception
+    app.toggle(key="manifold_equal").set_value(True).run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 20])
+def test_directions_of_change_on_the_pad(shipped, latent_dim):
+    app = visit(shipped, latent_dim, page="explore")
+    app.toggle(key="explore_arrows").set_value(True).run()
+    assert not app.exception
+    path = shipped / "small.safetensors"
+    arrows = paths.directions(path, path.stat().st_mtime_ns, np.zeros(latent_dim))
+    assert [arrow.label for arrow in arrows] == ["most", "least"][: min(latent_dim, 2)]
+    if latent_dim > 1:
+        most, least = (np.array(arrow.vector) for arrow in arrows)
+        assert most @ least == pytest.approx(0, abs=1e-5)
+        assert np.linalg.norm(most) >= np.linalg.norm(least)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+def test_a_film_plays_there_and_back_for_ever(format, rng):
+    faces = rng.integers(0, 255, (7, 6, 5), dtype=np.uint8)
+    with Image.open(io.BytesIO(film._encoded(faces, format, 4))) as picture:
+        assert picture.format == format
+        assert picture.n_frames == 12
+        assert picture.info["loop"] == 0
+        assert picture.size == (20, 24)
+        picture.seek(3)
+        frame = np.asarray(picture.convert("L"))[2::4, 2::4]
+    np.testing.assert_allclose(frame, faces[3], atol=1)
+
+
+@pytest.mark.parametrize("image_shape", [(8, 6), (8, 6, 3)])
+def test_a_photo_is_cut_to_the_models_images(image_shape):
+    buffer = io.BytesIO()
+    Image.new("RGBA", (300, 100), "red").save(buffer, "PNG")
+    found = images.photo(buffer.getvalue(), image_shape)
+    assert found.shape == image_shape
+    assert found.dtype == np.uint8
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + b"0" * 40])
+def test_what_is_no_photo_is_a_sentence(content):
+    with pytest.raises(VisageError, match="not a picture"):
+        images.photo(content, (8, 6))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

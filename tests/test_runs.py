@@ -1,0 +1,584 @@
+"""Runs: nothing that happens to a trainer, a reader or a disk loses what was recorded."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+import trainers
+from PIL import Image
+
+from vae import load_checkpoint, processes, queue, recording, runs
+from vae.errors import VisageError
+from vae.runs import Run
+from vae.training import Progress, TrainingConfig
+
+# A run that takes a few seconds.
+STEPS = 2_000
+
+
+def configured(**choices) -> TrainingConfig:
+    return TrainingConfig(
+        **{"dataset": "olivetti", "hidden_dims": (8,), "steps": STEPS, "batch_size": 20} | choices
+    )
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.01)
+
+
+def finish(run: Run) -> None:
+    process = trainers.start(run)
+    process.join(120)
+    assert run.status().state == "finished", run.log_tail()
+
+
+def weights(path: Path) -> torch.Tensor:
+    return torch.nn.utils.parameters_to_vector(load_checkpoint(path).model.parameters())
+
+
+def progress(step: int, **figures) -> Progress:
+    zeros = dict.fromkeys((field.name for field in dataclasses.fields(Progress)), 0.0)
+    return Progress(**zeros | {"step": step, "samples": step * 20} | figures)
+
+
+# Killed, and watched meanwhile
+
+
+@contextlib.contextmanager
+def reading(run: Run) -> Iterator[None]:
+    """Read all that a run's folder has, again and again; whatever is broken fails the test."""
+    stopped = threading.Event()
+    broken: list[Exception] = []
+    file = run.metrics_file()
+
+    def read() -> None:
+        while not stopped.is_set():
+            try:
+                assert run.status().state in runs.STATES
+                assert not any("damaged" in one.error for one in (run.status(),))
+                steps = file.read().column("step")
+                assert (np.diff(steps) > 0).all()
+                for path in (run.last, run.best):
+                    if path.exists():
+                        assert torch.isfinite(weights(path)).all()
+                for _, path in run.snapshots()[-1:]:
+                    Image.open(path).load()
+            except Exception as error:
+                broken.append(error)
+                return
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+    assert not broken, repr(broken[0])
+
+
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(runs_folder):
+    whole = runs.create(configured(), runs_folder / "whole")
+    finish(whole)
+    random = np.random.default_rng(0)
+    kills = 0
+    while kills < 20:
+        run = runs.create(configured(), runs_folder / f"killed-{kills}")
+        with reading(run):
+            while kills < 20 and run.status().state != "finished":
+                kill_at_some_moment(run, random, early=kills % 4 == 0)
+                kills += 1
+            finish(run)
+        assert torch.equal(weights(run.last), weights(whole.last))
+        assert torch.equal(weights(run.best), weights(whole.best))
+        heldout, expected = (
+            {record["step"]: record["heldout_elbo"] for record in one.metrics()}
+            for one in (run, whole)
+        )
+        assert all(heldout.get(step, value) == value for step, value in expected.items())
+
+
+def kill_at_some_moment(run: Run, random: np.random.Generator, early: bool) -> None:
+    """Go on with a run and kill it: before it has taken up training, or a little later."""
+    metrics = run.path / "metrics.jsonl"
+    size = metrics.stat().st_size if metrics.exists() else 0
+    process = trainers.start(run)
+    if not early:
+        wait_until(
+            lambda: not process.is_alive() or (metrics.exists() and metrics.stat().st_size > size)
+        )
+    time.sleep(random.uniform(0, 0.3))
+    process.kill()
+    process.join()
+    assert run.status().state in ("interrupted", "finished") or early
+    assert_little_was_lost(run)
+
+
+def assert_little_was_lost(run: Run) -> None:
+    """Training takes up from a checkpoint that is at most an interval and a record old."""
+    records = run.metrics()
+    if not records:
+        return
+    saved = load_checkpoint(run.last).info["seconds"] if run.last.exists() else 0.0
+    assert records[-1]["seconds"] - saved < trainers.CHECKPOINT_SECONDS + 1.5
+
+
+def test_a_run_outlives_whoever_launched_it(runs_folder):
+    run = runs.create(configured(), runs_folder / "run")
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from vae import runs; runs.Run(sys.argv[1]).launch(); "
+            "time.sleep(99)",
+            str(run.path),
+        ],
+        cwd=Path(__file__).parents[1],
+        start_new_session=True,
+    )
+    wait_until(lambda: run.status().state == "running")
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+    wait_until(lambda: not run.status().is_alive)
+    assert run.status().state == "finished"
+    assert run.status().step == STEPS
+    assert "Finished." in run.log_tail()
+
+
+def test_stopped_and_resumed_it_ends_as_if_it_had_not_been(runs_folder):
+    whole = runs.create(configured(), runs_folder / "whole")
+    finish(whole)
+    run = runs.create(configured(), runs_folder / "stopped")
+    process = trainers.start(run)
+    wait_until(lambda: len(run.metrics()) > 3)
+    run.stop()
+    process.join(30)
+    status = run.status()
+    assert status.state == "stopped"
+    assert 0 < status.step < STEPS
+    assert load_checkpoint(run.last).info["step"] == status.step
+    finish(run)
+    assert torch.equal(weights(run.last), weights(whole.last))
+
+
+def test_a_polite_kill_saves_and_stops(runs_folder):
+    run = runs.create(configured(), runs_folder / "run")
+    process = trainers.start(run)
+    wait_until(lambda: len(run.metrics()) > 3)
+    process.terminate()
+    process.join(30)
+    assert run.status().state == "stopped"
+    assert load_checkpoint(run.last).info["step"] == run.status().step
+
+
+def test_a_finished_run_can_be_extended(runs_folder):
+    run = runs.create(configured(steps=200), runs_folder / "run")
+    finish(run)
+    with pytest.raises(VisageError, match="larger number"):
+        run.extend(200)
+    run.extend(300)
+    finish(run)
+    assert run.status().step == 300
+    assert [record["step"] for record in run.metrics()][-1] == 300
+
+
+def test_a_late_request_to_stop_is_forgotten(runs_folder):
+    run = runs.create(configured(steps=200), runs_folder / "run")
+    finish(run)
+    run.request_stop()
+    run.extend(300)
+    finish(run)
+
+
+# What is believed of a process
+
+
+def test_a_recycled_process_number_fools_nobody(runs_folder):
+    run = runs.create(configured(), runs_folder / "run")
+    me = processes.this_process()
+    run.set_status(state="running", pid=me.pid, born=me.born)
+    assert run.status().state == "running"
+    run.set_status(born=me.born - 100)
+    assert run.status().state == "interrupted"
+    assert "killed" in run.status().error
+
+
+def test_a_process_that_nobody_waited_for_is_gone():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    found = processes.process(child.pid)
+    wait_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)
+    assert not found.is_alive()
+    child.wait()
+    assert not found.is_alive()
+
+
+def test_a_run_of_another_machine_is_judged_by_its_heartbeat(runs_folder):
+    run = runs.create(configured(), runs_folder / "run")
+    run.set_status(state="running", host="elsewhere", pid=1, born=0.0)
+    assert run.status().state == "running"
+    status = json.loads((run.path / "status.json").read_text())
+    status["heartbeat"] -= runs.SILENCE + 1
+    (run.path / "status.json").write_text(json.dumps(status))
+    assert run.status().state == "interrupted"
+
+
+# Failures in words
+
+
+def failure(run: Run) -> str:
+    """The sentence that a run fails with, which its status tells as well."""
+    with pytest.raises(VisageError) as raised:
+        for _ in recording.trained(run):
+            pass
+    status = run.status()
+    assert status.state == "failed"
+    assert status.error == str(raised.value)
+    assert status.error in run.log_tail()
+    return status.error
+
+
+def test_a_loss_that_is_no_number_fails_and_keeps_the_last_good_checkpoint(runs_folder):
+    run = runs.create(configured(recipe="adam", steps=100), runs_folder / "run")
+    finish(run)
+    good = weights(run.last)
+    run.extend(5_000)
+    config = dataclasses.asdict(run.config) | {"learning_rate": 1e6}
+    (run.path / "config.json").write_text(json.dumps(config))
+    assert "try a lower learning rate" in failure(Run(run.path))
+    assert torch.equal(weights(run.last), good)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "ran out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
+        (OSError(28, "No space left on device"), "The disk is full"),
+        (KeyError("typo"), "unexpected error .KeyError.: .* the log has the details"),
+    ],
+)
+def test_failures_are_told_in_words(runs_folder, monkeypatch, error, sentence):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(recording, "train", fail)
+    run = runs.create(configured(), runs_folder / "run")
+    with pytest.raises(VisageError, match=sentence):
+        failure(run)
+        raise VisageError(run.status().error)
+    assert "Traceback" in run.log_tail()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_fails_in_words_and_earlier_checkpoints_load(small_disk):
+    run = runs.create(configured(steps=1_000_000), small_disk / "run")
+    process = trainers.start(run)
+    wait_until(lambda: run.best.exists() and run.optimizer.exists())
+    with (small_disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+    process.join(60)
+    status = run.status()
+    assert status.state == "failed"
+    assert status.error.startswith("The disk is full")
+    step = load_checkpoint(run.last).info["step"]
+    assert load_checkpoint(run.best).info["step"] <= step
+    (small_disk / "filler").unlink()
+    process = trainers.start(run)
+    wait_until(lambda: load_checkpoint(run.last).info["step"] > step)
+    run.stop()
+    process.join(60)
+    assert run.status().state == "stopped"
+
+
+def test_files_that_may_not_grow_fail_in_words(runs_folder):
+    run = runs.create(configured(steps=100), runs_folder / "run")
+    finish(run)
+    good = weights(run.last)
+    run.extend(STEPS)
+    process = trainers.start(run, largest_file=50_000)
+    process.join(60)
+    assert run.status().state == "failed"
+    assert run.status().error.startswith("The disk is full")
+    assert torch.equal(weights(run.last), good)
+    finish(run)
+
+
+# The queue
+
+
+def test_simultaneous_starts_train_one_after_the_other(runs_folder):
+    latents = (1, 2, 3)
+    started: list[Run] = []
+
+    def start(latent_dim: int) -> None:
+        run = runs.create(configured(latent_dim=latent_dim, steps=1_500))
+        run.launch()
+        started.append(run)
+
+    threads = [threading.Thread(target=start, args=(latent_dim,)) for latent_dim in latents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(run.config.latent_dim for run in started) == [1, 2, 3]
+    assert len({run.path for run in started}) == 3
+    assert sorted(run.status().place for run in started) == [0, 1, 2]
+    last = max(started, key=lambda run: run.status().place)
+    assert last.status().state == "queued"
+    with pytest.raises(VisageError, match="being trained already"):
+        last.launch()
+    last.stop()
+
+    def states() -> list[str]:
+        found = [run.status().state for run in started]
+        assert found.count("running") <= 1
+        return found
+
+    wait_until(lambda: not {"queued", "running"} & set(states()), 120)
+    assert sorted(states()) == ["finished", "finished", "stopped"]
+    assert last.status().state == "stopped"
+    for run in started:
+        if run is not last:
+            assert load_checkpoint(run.last).model.latent_dim == run.config.latent_dim
+
+
+def test_the_dead_do_not_block_the_line(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    me = processes.this_process()
+    queue.join(Path("/first"), processes.process(child.pid))
+    queue.join(Path("/second"), me)
+    assert queue.place(Path("/second")) == 1
+    child.kill()
+    child.wait()
+    assert queue.place(Path("/second")) == 0
+    queue.join(Path("/third"), me)
+    queue.join(Path("/third"), me)
+    assert queue.place(Path("/third")) == 1
+    assert len(list(queue.folder().glob("*.json"))) == 2
+    queue.leave(Path("/second"), me)
+    assert queue.place(Path("/third")) == 0
+
+
+def test_the_limit_can_be_chosen(monkeypatch):
+    me = processes.this_process()
+    monkeypatch.setenv("VISAGE_MAX_RUNS", "2")
+    for place, name in enumerate(("/a", "/b", "/c")):
+        queue.join(Path(name), me)
+        assert queue.place(Path(name)) == max(0, place - 1)
+    for bad in ("0", "two", "-1"):
+        monkeypatch.setenv("VISAGE_MAX_RUNS", bad)
+        with pytest.raises(VisageError, match="whole number of at least 1"):
+            queue.limit()
+
+
+# Names and removal
+
+
+def test_a_run_can_be_renamed_and_deleted(runs_folder):
+    run = runs.create(configured(steps=50))
+    finish(run)
+    renamed = run.rename("my faces")
+    assert [one.name for one in runs.all_runs()] == ["my faces"]
+    assert renamed.status().state == "finished"
+    other = runs.create(configured(steps=50))
+    for bad in ("", "a/b", ".hidden", "my faces", "-x", "a\nb"):
+        with pytest.raises(VisageError, match="name"):
+            other.rename(bad)
+    renamed.delete()
+    assert [one.name for one in runs.all_runs()] == [other.name]
+
+
+def test_a_run_that_is_alive_keeps_its_name_and_its_files(runs_folder):
+    run = runs.create(configured())
+    me = processes.this_process()
+    run.set_status(state="running", pid=me.pid, born=me.born)
+    for change in (run.delete, lambda: run.rename("other"), lambda: run.extend(9_999), run.launch):
+        with pytest.raises(VisageError, match="being trained"):
+            change()
+    assert runs.find(run.name).status().state == "running"
+
+
+def test_runs_are_listed_newest_first_whatever_their_names(runs_folder):
+    names = ["b", "c", "a"]
+    for name in names:
+        runs.create(configured(), runs_folder / name)
+    (runs_folder / "broken").mkdir()
+    (runs_folder / "broken" / "config.json").write_text("{")
+    assert [run.name for run in runs.all_runs()] == names[::-1]
+
+
+def test_a_read_only_installation_changes_nothing(runs_folder, monkeypatch):
+    run = runs.create(configured(), runs_folder / "run")
+    before = {path: path.stat().st_mtime_ns for path in runs_folder.rglob("*")}
+    monkeypatch.setenv("VISAGE_READ_ONLY", "1")
+    for change in (
+        run.launch,
+        run.stop,
+        run.delete,
+        lambda: run.extend(9_999),
+        lambda: run.rename("other"),
+        lambda: runs.create(configured()),
+        lambda: next(recording.trained(run)),
+    ):
+        with pytest.raises(VisageError, match="read-only"):
+            change()
+    assert {path: path.stat().st_mtime_ns for path in runs_folder.rglob("*")} == before
+    monkeypatch.setenv("VISAGE_READ_ONLY", "0")
+    run.delete()
+
+
+# Metrics
+
+
+def test_a_torn_last_line_is_ignored_and_closed(runs_folder):
+    run = runs.create(configured(), runs_folder / "run")
+    path = run.path / "metrics.jsonl"
+    file = run.metrics_file()
+    assert run.metrics() == [] and len(file.read()) == 0
+    run.record(progress(1))
+    with path.open("ab") as torn:
+        torn.write(b'{"step": 2, "samp')
+    for found in (run.metrics(), file.read()):
+        assert len(found) == 1
+    run.record(progress(3, heldout_elbo=None))
+    assert [record["step"] for record in run.metrics()] == [1, 3]
+    assert list(file.read().column("step")) == [1, 3]
+    assert np.isnan(file.read().column("heldout_elbo")[1])
+    assert file.read().last("heldout_elbo") == 0
+
+
+def test_a_resumed_run_takes_its_steps_again(runs_folder):
+    run = runs.create(configured(), runs_folder / "run")
+    file = run.metrics_file()
+    for step, elbo in ((1, 1.0), (2, 2.0), (3, 3.0), (2, 20.0), (4, 4.0)):
+        run.record(progress(step, elbo=elbo))
+        assert file.read().last("elbo") == elbo
+    expected = {1: 1.0, 2: 20.0, 4: 4.0}
+    assert {one["step"]: one["elbo"] for one in run.metrics()} == expected
+    for records in (file.read(), run.metrics_file().read()):
+        pairs = zip(records.column("step"), records.column("elbo"), strict=True)
+        assert dict(pairs) == expected
+
+
+def test_a_reader_sees_that_a_file_is_another_one(runs_folder):
+    run = runs.create(configured(), runs_folder / "run")
+    file = run.metrics_file()
+    for step in range(1, 10):
+        run.record(progress(step))
+    assert len(file.read()) == 9
+    assert file.read() is file.read()
+    (run.path / "metrics.jsonl").unlink()
+    assert len(file.read()) == 0
+    run.record(progress(7))
+    assert list(file.read().column("step")) == [7]
+
+
+def test_a_curve_keeps_its_ends_its_extremes_and_its_number_of_points(runs_folder):
+    records = written(runs_folder / "metrics.jsonl", 30_000, spike=17_000).read()
+    assert len(records) == 30_000
+    for points in (100, 1_000, 2_000):
+        samples, values = records.curve("elbo", points)
+        assert len(samples) <= points
+        assert samples[[0, -1]].tolist() == [20, 600_000]
+        assert (np.diff(samples) > 0).all()
+        assert values.min() == -5_000
+        # Each tenth of the logarithmic axis has its share, and so has each of the even one.
+        for edges in (np.geomspace(20, 600_000, 11)[4:], np.linspace(20, 600_000, 11)):
+            assert (np.histogram(samples, edges)[0] >= points // 50).all()
+        heldout = records.curve("heldout_elbo", points)
+        assert len(heldout[0]) <= points and not np.isnan(heldout[1]).any()
+    assert records.best == (30_000, 600_000, records.column("heldout_elbo")[-1])
+
+
+def test_a_million_records_are_read_in_part(runs_folder):
+    file = written(runs_folder / "metrics.jsonl", 1_000_000)
+    records = file.read()
+    assert len(records) < 60_000
+    for name in ("elbo", "heldout_elbo"):
+        samples, values = records.curve(name)
+        assert 1_000 < len(samples) <= 2_000
+        assert samples[[0, -1]].tolist() == [20, 20_000_000]
+        expected = elbo(samples / 20) - (50 if name == "heldout_elbo" else 0)
+        assert np.allclose(values, expected, atol=1e-3)
+    with file.path.open("a") as more:
+        more.write(line(1_000_001))
+    assert file.read().last("step") == 1_000_001
+
+
+def elbo(step):
+    return 1_000 - 1_500 * step**-0.4
+
+
+def line(step: int, spike: int = 0) -> str:
+    value = -5_000.0 if step == spike else elbo(step)
+    held = f"{value - 50:.6f}" if step % 10 == 0 or step == 1 else "null"
+    return (
+        f'{{"step": {step}, "samples": {20 * step}, "seconds": {step / 250:.6f}, "elbo": '
+        f'{value:.6f}, "log_likelihood": {value + 9:.12f}, "kl": 9.0, "heldout_elbo": {held}, '
+        f'"heldout_log_likelihood": {held}, "heldout_kl": {held}, "learning_rate": 0.003, '
+        f'"steps_per_second": 250.123456789012}}\n'
+    )
+
+
+def written(path: Path, count: int, spike: int = 0):
+    from vae.metrics import MetricsFile
+
+    with path.open("w") as file:
+        file.writelines(line(step, spike) for step in range(1, count + 1))
+    return MetricsFile(path)
+
+
+@pytest.mark.parametrize(
+    ("train", "heldout", "expected"),
+    [
+        ("rises", "rises", False),
+        ("rises", "falls", True),
+        ("falls", "falls", False),
+        ("rises", "rises then wavers", False),
+    ],
+)
+def test_overfitting_is_told_from_noise(runs_folder, train, heldout, expected):
+    random = np.random.default_rng(0)
+    share = np.linspace(0, 1, 100)
+    shapes = {
+        "rises": 500 * share,
+        "falls": 300 * np.minimum(share, 0.4) - 300 * np.maximum(share - 0.4, 0),
+        "rises then wavers": 500 * np.minimum(share, 0.5),
+    }
+    run = runs.create(configured(), runs_folder / "run")
+    for place in range(100):
+        noise = random.normal(size=2)
+        held = shapes[heldout][place] + 3 * noise[1] if place % 2 == 0 else None
+        value = shapes[train][place] + 3 * noise[0]
+        run.record(progress(100 * (place + 1), elbo=value, heldout_elbo=held))
+    records = run.metrics_file().read()
+    assert records.is_overfitting is expected
+    if expected:
+        assert 3_000 < records.best[0] < 5_000

@@ -1,0 +1,254 @@
+"""The Train page, as Streamlit runs it: choosing, watching, changing and comparing runs."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ui import training
+from vae import processes, recording, runs
+from vae.runs import Run
+from vae.training import TrainingConfig
+
+ROOT = Path(__file__).parents[1]
+PICKER = "model"
+
+
+def visit(**query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page("pages/train.py").run()
+
+
+def sentences(app: AppTest) -> str:
+    """All that the page says in boxes and captions; a traceback fails the test."""
+    assert not app.exception, app.exception[0].message
+    return "\n".join(
+        box.value for box in (*app.error, *app.warning, *app.info, *app.toast, *app.caption)
+    )
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click()
+    return app.run()
+
+
+def labels(app: AppTest) -> set[str]:
+    return {button.label for button in app.button}
+
+
+def trained(name: str, **choices) -> Run:
+    config = TrainingConfig(
+        **{"dataset": "olivetti", "hidden_dims": (8,), "steps": 60, "batch_size": 20} | choices
+    )
+    run = runs.create(config, runs.folder() / name)
+    for _ in recording.trained(run):
+        pass
+    return run
+
+
+def alive(name: str, state: str = "running") -> Run:
+    """A run that this process claims to train."""
+    run = runs.create(TrainingConfig(dataset="olivetti"), runs.folder() / name)
+    me = processes.this_process()
+    run.set_status(state=state, pid=me.pid, born=me.born)
+    return run
+
+
+def intervals(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """Will hold the seconds between two looks of each page at its run."""
+    asked = []
+    fragment = training.st.fragment
+
+    def remembered(draw=None, run_every=None):
+        if draw is training.look:
+            asked.append(run_every)
+        return fragment(draw, run_every=run_every)
+
+    monkeypatch.setattr(training.st, "fragment", remembered)
+    return asked
+
+
+def test_without_runs_it_offers_a_new_one_on_the_data_that_is_here():
+    app = visit()
+    assert "frey** (Frey Face, the paper's data set) is not on this machine" in sentences(app)
+    assert app.selectbox(key="new_dataset").options == ["olivetti"]
+    assert app.expander[0].label == "What am I looking at?"
+    assert "Start training" in labels(app)
+
+
+def test_what_was_chosen_is_what_is_started(monkeypatch):
+    launched = []
+    monkeypatch.setattr(Run, "launch", lambda run: launched.append(run))
+    app = visit()
+    app.number_input(key="new_latent_dim").set_value(3)
+    app.number_input(key="new_steps_default").set_value(500)
+    app.number_input(key="new_seed").set_value(7)
+    app.segmented_control(key="new_split").set_value("last")
+    app.text_input(key="new_hidden_default_200 200 200").set_value("20, 10")
+    press(app, "Start training")
+    (run,) = launched
+    expected = TrainingConfig(
+        "olivetti", 3, (20, 10), steps=500, seed=7, split="last", learning_rate=0.004
+    )
+    assert dataclasses.replace(run.config, learning_rate=0.004) == expected
+    assert app.selectbox(key="train_run").value == run.name
+    assert app.query_params["run"] in (run.name, [run.name])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("new_hidden_default_200 200 200", "two hundred", "whole numbers, one a layer"),
+        ("new_hidden_default_200 200 200", "0", "at least 1 unit"),
+        ("new_batch", 1_000, "larger than the training set of 360"),
+    ],
+)
+def test_a_bad_choice_gets_a_sentence_and_no_run(key, value, sentence):
+    app = visit()
+    next(box for box in (*app.text_input, *app.number_input) if box.key == key).set_value(value)
+    press(app, "Start training")
+    assert sentence in sentences(app)
+    assert runs.all_runs() == []
+
+
+def test_an_unwritable_runs_folder_gets_a_sentence(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("VISAGE_RUNS", str(tmp_path / "file" / "runs"))
+    app = press(visit(), "Start training")
+    assert "can't be written" in sentences(app)
+
+
+def test_a_finished_run_is_shown_whole_and_asks_nothing(monkeypatch):
+    run = trained("faces")
+    asked = intervals(monkeypatch)
+    app = visit(run=run.name)
+    assert asked == [None, None]
+    assert {"Go on", "Rename", "Delete for good", "Explore this model"} <= labels(app)
+    assert {metric.label for metric in app.metric} >= {"Training ELBO", "Best held-out"}
+    assert len(app.get("plotly_chart")) == 7
+    assert len(app.get("image")) == 3
+    assert "The manifold at step" in sentences(app)
+    assert run.name in app.selectbox(key=PICKER).options
+
+
+def test_a_run_that_is_alive_is_asked_again_and_can_be_stopped(monkeypatch):
+    run = alive("faces")
+    asked = intervals(monkeypatch)
+    app = visit()
+    assert app.selectbox(key="train_run").value == "faces"
+    assert asked == [training.REFRESH, training.REFRESH_PICTURES]
+    assert labels(app) >= {"Stop"} and "Delete for good" not in labels(app)
+    press(app, "Stop")
+    assert run.stop_requested()
+    assert "Stopping…" in labels(app)
+
+
+def test_a_queued_run_says_how_many_are_before_it(monkeypatch):
+    from vae import queue
+
+    me = processes.this_process()
+    queue.join(Path("/other"), me)
+    run = alive("faces", "queued")
+    queue.join(run.path.resolve(), me)
+    assert "waits for another run to end" in sentences(visit())
+
+
+def test_a_killed_run_says_what_happened_and_what_was_kept():
+    run = trained("faces")
+    run.set_status(state="running", born=0.0, step=60)
+    with run.log.open("a") as log:
+        log.write("the end of the log")
+    app = visit()
+    said = sentences(app)
+    assert "ended without a word" in said and "Resume it" in said
+    assert "Kept: the last checkpoint and the best model, of step 60" in said
+    assert "Resume" in labels(app)
+    assert "the end of the log" in next(box.value for box in app.code)
+
+
+def test_a_failed_run_says_so_in_its_own_words():
+    run = trained("faces")
+    run.set_status(state="failed", error="The disk is full: free some space.")
+    assert "The disk is full: free some space." in sentences(visit())
+
+
+def test_overfitting_is_said_in_words():
+    run = trained("faces")
+    record = run.metrics()[-1]
+    with (run.path / "metrics.jsonl").open("a") as file:
+        for place in range(30):
+            changes = {"step": 100 + place, "elbo": 900 + place, "heldout_elbo": 880 - 20 * place}
+            file.write(json.dumps(record | changes) + "\n")
+    assert "It has begun to overfit; the best model was at step 100 and is kept." in sentences(
+        visit()
+    )
+
+
+def test_a_run_is_renamed_deleted_and_extended(monkeypatch):
+    launched = []
+    monkeypatch.setattr(Run, "launch", lambda run: launched.append(run))
+    trained("faces")
+    app = visit()
+    app.text_input(key="rename_faces").set_value("portraits").run()
+    press(app, "Rename")
+    assert app.selectbox(key="train_run").value == "portraits"
+    press(app, "Go on")
+    assert launched[0].name == "portraits" and launched[0].config.steps == 120
+    press(app, "Delete for good")
+    assert not app.exception
+    assert runs.all_runs() == []
+
+
+def test_the_time_lapse_has_every_snapshot():
+    run = trained("faces")
+    app = visit()
+    slider = app.select_slider[0]
+    steps = [step for step, _ in run.snapshots()]
+    assert slider.options == [f"{step:,}" for step in steps] and slider.value == steps[-1]
+    slider.set_value(steps[0]).run()
+    assert not app.exception
+
+
+def test_compared_runs_show_only_the_settings_that_differ():
+    trained("one")
+    trained("two", latent_dim=3, seed=5)
+    app = visit()
+    app.segmented_control(key="train_view").set_value("Compare").run()
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert list(table.columns) == ["two", "one"]
+    assert set(table.index) >= {"latent dim", "seed", "held-out ELBO, nats", "best at step"}
+    assert not {"batch size", "recipe", "hidden dims"} & set(table.index)
+    assert len(app.get("image")) == 2
+    app.multiselect(key="compared").set_value([]).run()
+    assert "Pick the runs" in sentences(app)
+
+
+def test_a_read_only_installation_shows_runs_and_changes_nothing(monkeypatch):
+    trained("faces")
+    monkeypatch.setenv("VISAGE_READ_ONLY", "1")
+    app = visit()
+    assert "public deployment" in sentences(app)
+    assert app.segmented_control(key="train_view").options == ["Watch", "Compare"]
+    assert labels(app) <= {"Explore this model"}
+
+
+def test_a_run_that_another_viewer_deleted_is_missed_in_words():
+    trained("other")
+    trained("faces")
+    app = visit()
+    assert app.selectbox(key="train_run").value == "faces"
+    runs.find("faces").delete()
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="train_run").value == "other"
+
+
+def test_durations_are_told_as_people_do():
+    said = {0.2: "0 s", 59.6: "1 min", 61: "1 min 1 s", 3_600: "1 h", 100_000: "1 d 3 h"}
+    assert {seconds: training.duration(seconds) for seconds in said} == said

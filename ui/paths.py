@@ -1,0 +1,53 @@
+"""The geometry of the chosen model's latent space, computed once and kept."""
+
+__all__ = ["directions", "route", "surface"]
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from ui import session
+from ui.latent_pad import Arrow
+from vae import geometry
+from vae.geometry import DecoderSurface
+
+# The longest arrow on the pad, in standard deviations of the prior.
+ARROW = 0.9
+
+
+@st.cache_resource(max_entries=4, show_spinner="Measuring the latent space…")
+def surface(path: Path, version: int) -> DecoderSurface:
+    """The surface of a checkpoint's decoder.
+
+    Raises:
+        VisageError: Its weights are not finite numbers.
+    """
+    checkpoint = session.load(path, version)
+    return DecoderSurface(checkpoint.model, checkpoint.posterior)
+
+
+def directions(path: Path, version: int, z: np.ndarray) -> list[Arrow]:
+    """Arrows in which the face changes most and least at z, (K,), as long as it changes."""
+    change, vectors = geometry.principal_directions(surface(path, version), z)
+    if change[0] <= 0:
+        return []
+    ends = ((0, "most"), (-1, "least")) if len(z) > 1 else ((0, "most"),)
+    # An eigenvector has no sign of its own: its largest component points up or right.
+    return [
+        Arrow(
+            ARROW
+            * max(change[place] / change[0], 0.3)
+            * vectors[place]
+            * np.sign(vectors[place][np.abs(vectors[place]).argmax()]),
+            z,
+            label,
+        )
+        for place, label in ends
+    ]
+
+
+@st.cache_data(max_entries=256, show_spinner="Finding the shortest path…")
+def route(path: Path, version: int, stops: np.ndarray, kind: str) -> geometry.Path:
+    """A path of one kind through the faces, (n, K)."""
+    return geometry.route(surface(path, version), stops, kind)

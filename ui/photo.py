@@ -1,0 +1,207 @@
+"""A visitor's own photo: framed, encoded, refined, judged, and placed among the faces."""
+
+__all__ = ["show"]
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from ui import charts, link, session
+from ui.photo_frame import Frame, photo_frame
+from ui.session import Choice
+from vae import images, latent, photos
+from vae.checkpoint import Checkpoint
+from vae.errors import VisageError
+from vae.refine import Refined, refine
+
+UPLOAD, WEBCAM = "Upload", "Webcam"
+
+NEIGHBOURS = 6
+
+# The difference that gets the full colour.
+LIMIT = 0.5
+
+
+def show(choice: Choice, checkpoint: Checkpoint) -> None:
+    """Everything from a photo to its place in the latent space."""
+    taken = take()
+    if taken is None:
+        return
+    photo, photo_id = taken
+    model = checkpoint.model
+    frame = photo_frame(photo, guide(choice, checkpoint), photo_id)
+    face = photos.framed(photo, (frame.x, frame.y), frame.width, model.image_shape)
+    pixels = face.reshape(1, -1).astype(np.float32) / 255
+    encoded, refined = judged(choice, photo_id, frame, pixels)
+    st.subheader("How the model sees it")
+    left, right = st.columns([4, 3], gap="large")
+    with left:
+        draw_reconstructions(face, encoded, refined)
+        say_how_surprising(choice, encoded)
+        offer_ways_on(choice, refined, encoded)
+    with right:
+        draw_place(choice, encoded, refined)
+    show_neighbours(choice, checkpoint, refined.posterior.mean[0])
+
+
+def take() -> tuple[Image.Image, str] | None:
+    """The photo, upright, and what tells it from others."""
+    how = st.segmented_control(
+        "Photo",
+        [UPLOAD, WEBCAM],
+        default=UPLOAD,
+        required=True,
+        key="photo_how",
+        label_visibility="collapsed",
+    )
+    if how == UPLOAD:
+        kinds = [suffix[1:] for suffix in photos.SUFFIXES]
+        file = st.file_uploader("A photo with a face in it", type=kinds, key="photo_file")
+    else:
+        file = st.camera_input("Look into the camera", key="photo_camera")
+    if file is None:
+        st.caption("It is kept nowhere: it is forgotten when you leave.")
+        return None
+    content = file.getvalue()
+    photo_id = hashlib.blake2b(content, digest_size=8).hexdigest()
+    try:
+        return decoded(content, photo_id), photo_id
+    except VisageError as error:
+        raise VisageError(f"This photo can't be taken: {error}. Give another.") from error
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def decoded(_content: bytes, photo_id: str) -> Image.Image:
+    return photos.read(_content)
+
+
+def guide(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
+    """The mean face of the training set or, where it is not here, the face at the origin."""
+    training = session.training_faces(choice)
+    if training is None:
+        origin = np.zeros(checkpoint.model.latent_dim)
+        return images.to_uint8(latent.decode(checkpoint.model, origin)[0])
+    data, places, _ = training
+    mean = mean_face(choice.path, choice.version, data.pixels(places))
+    return images.to_uint8(mean.reshape(data.image_shape))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def mean_face(path: Path, version: int, _pixels: np.ndarray) -> np.ndarray:
+    some = np.asarray(_pixels[:: 1 + len(_pixels) // 5_000])
+    return some.mean(axis=0)
+
+
+def judged(
+    choice: Choice, photo_id: str, frame: Frame, pixels: np.ndarray
+) -> tuple[latent.Reconstructions, Refined]:
+    """What the encoder makes of the photo, and what becomes of that when it is refined."""
+    return _judged(choice.path, choice.version, photo_id, frame, pixels)
+
+
+@st.cache_data(max_entries=16, show_spinner="Climbing the ELBO…")
+def _judged(
+    path: Path, version: int, photo_id: str, frame: Frame, pixels: np.ndarray
+) -> tuple[latent.Reconstructions, Refined]:
+    model = session.load(path, version).model
+    return latent.reconstruct(model, pixels, samples=128), refine(model, pixels)
+
+
+def draw_reconstructions(
+    face: np.ndarray, encoded: latent.Reconstructions, refined: Refined
+) -> None:
+    """The photo beside either reconstruction, their difference, and the ELBO."""
+    answers = (
+        ("The encoder's answer", encoded.mean, refined.encoder_elbo[0]),
+        ("Refined for this photo", refined.mean, refined.elbo[0]),
+    )
+    for column, (words, mean, elbo) in zip(st.columns(2), answers, strict=True):
+        difference = images.differences(face[None], mean, LIMIT)[0]
+        triple = images.side_by_side(face, images.to_uint8(mean[0]), difference, gap=1)
+        scale = max(1, 640 // triple.shape[1])
+        with column.container(border=True, gap="small"):
+            st.image(images.png(triple, scale), width="stretch", alt=f"Your photo and {words}")
+            st.markdown(f"{words}: ELBO **{session.number(elbo, 1)}** nats")
+    gain = refined.elbo[0] - refined.encoder_elbo[0]
+    st.caption(
+        "Your photo, its reconstruction, and where that is :red[brighter] or :blue[darker]. "
+        f"A few steps of gradient ascent on the ELBO of this one photo gain "
+        f"**{session.number(gain, 1)} nats** over the encoder, which answers for every face at "
+        "once ([Kim et al., 2018](https://arxiv.org/abs/1802.02550))."
+    )
+
+
+def say_how_surprising(choice: Choice, encoded: latent.Reconstructions) -> None:
+    """The photo's ELBO among those of the training faces."""
+    training = session.training_faces(choice)
+    if training is None:
+        return
+    elbo, _ = session.ranking(choice, training[1])
+    share = float((elbo > encoded.elbo[0]).mean())
+    if share in (0, 1):
+        words = f"{'more' if share else 'less'} surprising than **any** of the training faces"
+    elif share >= 0.5:
+        words = f"more surprising than **{share:.0%}** of the training faces"
+    else:
+        words = f"less surprising than **{1 - share:.0%}** of the training faces"
+    st.markdown(
+        f"To this model your photo is {words}, whose ELBO has a median of "
+        f"{session.number(float(np.median(elbo)))} nats."
+    )
+
+
+def offer_ways_on(choice: Choice, refined: Refined, encoded: latent.Reconstructions) -> None:
+    """Explore from here, or take the picture along."""
+    with st.container(horizontal=True):
+        if st.button("Explore from here", type="primary", icon=":material/explore:"):
+            link.open_explore(choice.name, refined.posterior.mean[0])
+        for words, mean in (("Reconstruction", encoded.mean), ("Refined", refined.mean)):
+            st.download_button(
+                words,
+                images.png(images.to_uint8(mean[0]), scale=16),
+                f"{words.lower()}-{choice.name}.png",
+                "image/png",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def draw_place(choice: Choice, encoded: latent.Reconstructions, refined: Refined) -> None:
+    """Where the photo lies in the latent space, with its uncertainty."""
+    latent_dim = encoded.z_mean.shape[1]
+    axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
+    means = session.posterior_means(choice.path, choice.version)
+    z_mean = np.concatenate([encoded.z_mean, refined.posterior.mean])
+    z_std = np.concatenate([encoded.z_std, np.exp(0.5 * refined.posterior.log_var)])
+    with st.container(key="plane"):
+        st.plotly_chart(
+            charts.posteriors(means, z_mean, z_std, ["encoder", "refined"], axes),
+            height="stretch",
+            config={"displayModeBar": False},
+            alt="Where the photo lies in the latent space",
+        )
+    st.caption(
+        "The posterior of your photo, mean ± one standard deviation"
+        + (", over the means of the training set." if len(means) else ".")
+    )
+
+
+def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> None:
+    """The training faces nearest to the refined posterior's mean."""
+    training = session.training_faces(choice)
+    if training is None:
+        return
+    data, places, means = training
+    st.subheader("Its nearest training faces")
+    with st.container(horizontal=True):
+        for place in latent.nearest(means, z, NEIGHBOURS):
+            number = places[place]
+            st.image(
+                images.png(np.asarray(data.images[number]), scale=8),
+                f"#{number} · {np.linalg.norm(means[place] - z):.2f} away",
+                width=96,
+                alt=f"Face {number}",
+            )

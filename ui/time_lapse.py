@@ -1,0 +1,73 @@
+"""The manifold over the course of training: a slider through it, and a film to take along."""
+
+__all__ = ["show"]
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from vae import images
+from vae.runs import Run
+
+# The films' faces are seen at about this many pixels across, whatever the data set.
+WIDTH = 560
+
+# How long each frame of a film is seen, and how many times as long the last.
+MILLISECONDS = 120
+REST = 15
+
+
+def show(run: Run) -> None:
+    """The snapshots of a run that has at least two."""
+    snapshots = dict(run.snapshots())
+    if len(snapshots) < 2:
+        return
+    st.subheader("Time-lapse")
+    scrub(run.name, snapshots)
+
+
+@st.fragment
+def scrub(name: str, snapshots: dict[int, Path]) -> None:
+    picture, controls = st.columns([2, 3], gap="large")
+    with controls:
+        step = st.select_slider(
+            "The manifold after so many steps",
+            list(snapshots),
+            next(reversed(snapshots)),
+            format_func="{:,}".format,
+            key=f"snapshot_{name}",
+        )
+        form = st.segmented_control(
+            "As a film", ["GIF", "WebP"], default="GIF", required=True, key="film_form"
+        )
+        st.download_button(
+            "Download the film",
+            lambda: film(tuple(snapshots.values()), form),
+            f"{name}.{form.lower()}",
+            f"image/{form.lower()}",
+            icon=":material/movie:",
+        )
+    with picture:
+        frame = read(snapshots[step])
+        if frame is not None:
+            st.image(images.png(frame, 2), width="stretch", alt=f"The manifold at step {step}")
+
+
+def read(path: Path) -> np.ndarray | None:
+    """A snapshot as uint8, (H, W) or (H, W, 3); None where its run was deleted meanwhile."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture)
+    except FileNotFoundError:
+        return None
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def film(paths: tuple[Path, ...], form: str) -> bytes:
+    """The snapshots one after the other, with a rest on the last, as a GIF or WebP file."""
+    frames = [frame for frame in map(read, paths) if frame is not None]
+    frames += REST * frames[-1:]
+    scale = max(1, WIDTH // frames[0].shape[1])
+    return images.animation(np.stack(frames), form, MILLISECONDS, scale)
