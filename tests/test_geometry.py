@@ -115,7 +115,7 @@ def test_uncertainty_is_the_decoders_own_on_data_and_grows_away_from_it(frey):
     model = load_checkpoint(SHIPPED).model
     trained = model.decode(torch.from_numpy(means).float()).log_var.mul(0.5).exp().numpy()
     regularised = surface.std(torch.from_numpy(means)).numpy()
-    assert np.median(np.abs(np.log(regularised / trained))) < 0.1
+    assert np.median(np.abs(np.log(regularised / trained))) < 0.2
     directions = torch.from_numpy(means[:50] / np.linalg.norm(means[:50], axis=1, keepdims=True))
     averages = [surface.std(radius * directions).mean() for radius in (5.0, 8.0, 12.0)]
     assert averages == sorted(averages)

@@ -15,7 +15,7 @@ from vae.survey import Survey, survey
 PAGE = 48
 
 # CSS pixels of the mean image.
-MOMENT_WIDTH = 120
+MOMENT_WIDTH = 92
 
 # Images that are pointed out at most.
 MOST_FLAGGED = 16

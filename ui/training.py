@@ -104,11 +104,8 @@ def show_drawings(run: Run, status: Status) -> None:
     if "faces" in found:
         st.image(found["faces"], width="stretch", alt="Held-out faces and reconstructions")
         st.caption("Six held-out faces, and below each its reconstruction")
-    plane, use = st.columns(2)
-    with plane:
-        _plot(found["plane"], "plane", 230)
-    with use:
-        _plot(found["use"], "use", 230)
+    _plot(found["plane"], "plane", 300)
+    _plot(found["use"], "use", 200)
 
 
 def show_progress(run: Run, status: Status, records: Records) -> None:
@@ -135,7 +132,7 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
             ("KL divergence", records.last("kl")),
         ):
             digits = 1 if label.startswith("KL") else 0
-            st.metric(label, "–" if value is None else number(value, digits), width=130)
+            st.metric(label, "–" if value is None else number(value, digits), width=100)
 
 
 def state_in_words(status: Status) -> str:
