@@ -117,7 +117,9 @@ def test_an_unknown_data_set_gets_a_sentence():
         datasets.load("celeba")
 
 
-def test_a_memory_mapped_set_reads_like_an_array(tmp_path):
+def test_a_memory_mapped_set_reads_like_an_array(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(datasets, "RELEASE_BYTES", 100)
     images = np.random.default_rng(0).integers(0, 256, (50, 3, 4), dtype=np.uint8)
     np.save(tmp_path / "some.npy", images)
     faces = datasets.load(tmp_path / "some.npy")

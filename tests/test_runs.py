@@ -16,9 +16,9 @@ import numpy as np
 import psutil
 import pytest
 import torch
-import trainers
 from PIL import Image
 
+from tests import trainers
 from vae import load_checkpoint, processes, queue, recording, runs
 from vae.errors import VisageError
 from vae.runs import Run

@@ -45,6 +45,9 @@ IMAGES = "images.npy"
 DESCRIPTION = "about.json"
 FORMAT_VERSION = 1
 
+# Bytes of memory-mapped images beyond which their pixels, four times as large, stay on disk.
+LARGEST_IN_MEMORY = 2**26
+
 # How much is read from a memory-mapped set before its pages are given back. Each row that is read
 # maps up to 64 kB of its surroundings as well.
 RELEASE_BYTES = 2**24
@@ -78,6 +81,7 @@ class Faces:
         digest = hashlib.sha256()
         for start in range(0, len(self), 4096):
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]))
+            give_pages_back(self.images)
         return digest.hexdigest()
 
     def split(
@@ -92,7 +96,7 @@ class Faces:
 
         Returns:
             Two sets of float32 pixels in [0, 1], of shape (n, D), one flattened image a row: as
-            arrays or, where the images are memory-mapped, as :class:`Pixels`.
+            arrays or, of a large memory-mapped set, as :class:`Pixels`.
 
         Raises:
             VisageError: A set would be empty, or ``how`` is neither of the two.
@@ -121,7 +125,8 @@ class Faces:
     def pixels(self, indices: np.ndarray) -> "np.ndarray | Pixels":
         """The chosen images as the model sees them, as :meth:`split` returns them."""
         pixels = Pixels(self.images, np.asarray(indices))
-        return pixels if isinstance(self.images, np.memmap) else np.asarray(pixels)
+        is_large = isinstance(self.images, np.memmap) and self.images.nbytes > LARGEST_IN_MEMORY
+        return pixels if is_large else np.asarray(pixels)
 
 
 class Pixels:
@@ -149,22 +154,20 @@ class Pixels:
 
     def _release_pages(self, read: int) -> None:
         # Every page that was ever read stays mapped into the process, up to the whole file, until
-        # it is given back; the system keeps what it likes of them in its own cache.
+        # it is given back.
         self._read_since_release += read
-        mapping = getattr(self.images, "_mmap", None)
-        if self._read_since_release < RELEASE_BYTES or mapping is None:
-            return
-        self._read_since_release = 0
-        release_pages(self.images)
+        if self._read_since_release >= RELEASE_BYTES:
+            self._read_since_release = 0
+            give_pages_back(self.images)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
 
 
-def release_pages(images: np.ndarray) -> None:
-    """Give the memory back that reading a memory-mapped array has taken."""
+def give_pages_back(images: np.ndarray) -> None:
+    """Unmap what was read of a memory-mapped set; the system's own cache keeps what it likes."""
     mapping = getattr(images, "_mmap", None)
-    if hasattr(mapping, "madvise"):
+    if mapping is not None and hasattr(mapping, "madvise"):
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
