@@ -203,7 +203,8 @@ def test_bad_checkpoints_get_a_sentence(command, checkpoint, tmp_path):
 
 def test_evaluate_judges_on_the_split_that_the_checkpoint_records(checkpoint):
     found = json.loads(vae("evaluate", checkpoint, "--json").stdout)
-    assert set(found) == {"train", "heldout"}
+    assert set(found) == {"train", "heldout", "active_units"}
+    assert found.pop("active_units") in (0, 1, 2)
     for figures in found.values():
         assert set(figures) == {"elbo", "log_likelihood", "kl", "importance_weighted"}
         assert figures["importance_weighted"] > figures["elbo"]

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from vae import datasets, distributed, export, images, ingest, recording, runs
 from vae.checkpoint import load_checkpoint, replacing
 from vae.errors import VisageError
-from vae.latent import decode, manifold_grid
+from vae.latent import active_units, decode, encode, manifold_grid
 from vae.training import RECIPES, TrainingConfig, choose_device
 
 
@@ -382,13 +382,15 @@ def evaluate_command(
         part: recording.summary(model, pixels, samples, importance_samples)
         for part, pixels in zip(("train", "heldout"), sets, strict=True)
     }
+    active = active_units(encode(model, sets[0]))
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(found | {"active_units": active}))
         return
     for part, figures in found.items():
         click.echo(
             f"{part:<8} " + "  ".join(f"{key} {value:.1f}" for key, value in figures.items())
         )
+    click.echo(f"{active} of {model.latent_dim} latents in use")
 
 
 @main.command("manifold")

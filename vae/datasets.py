@@ -81,7 +81,7 @@ class Faces:
         digest = hashlib.sha256()
         for start in range(0, len(self), 4096):
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]))
-            give_pages_back(self.images)
+            release_pages(self.images)
         return digest.hexdigest()
 
     def split(
@@ -158,13 +158,13 @@ class Pixels:
         self._read_since_release += read
         if self._read_since_release >= RELEASE_BYTES:
             self._read_since_release = 0
-            give_pages_back(self.images)
+            release_pages(self.images)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
 
 
-def give_pages_back(images: np.ndarray) -> None:
+def release_pages(images: np.ndarray) -> None:
     """Unmap what was read of a memory-mapped set; the system's own cache keeps what it likes."""
     mapping = getattr(images, "_mmap", None)
     if mapping is not None and hasattr(mapping, "madvise"):

@@ -229,6 +229,7 @@ def _save_model(
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "train": summary(model, train_set, samples, importance_samples),
         "heldout": summary(model, heldout, samples, importance_samples),
+        "active_units": active_units(posterior),
     }
     save_checkpoint(path, model, info, Gaussian(*map(torch.from_numpy, posterior)))
 
@@ -248,13 +249,9 @@ def log(run: Run, sentence: str) -> None:
 
 
 def summary(model: VAE, pixels: np.ndarray, samples: int, importance_samples: int = 0) -> dict:
-    """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats.
-
-    And ``active_units``, the number of latents that the set makes use of.
-    """
+    """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats."""
     found = evaluate(model, pixels, samples, importance_samples)
-    means = {name: float(values.mean()) for name, values in found.items() if values.ndim == 1}
-    return means | {"active_units": active_units(encode(model, pixels))}
+    return {name: float(values.mean()) for name, values in found.items() if values.ndim == 1}
 
 
 class _FinalWord:
