@@ -41,7 +41,8 @@ def main(out: Path, wanted: tuple[str, ...]) -> None:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
             page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
             for name in wanted or PAGES:
-                page.goto(f"{address}/{name}")
+                # The first page of the app has no path of its own.
+                page.goto(address if name == PAGES[0] else f"{address}/{name}")
                 page.get_by_role("heading", level=1).wait_for()
                 page.wait_for_timeout(SETTLED)
                 keep(page, out / f"{name}.png")
