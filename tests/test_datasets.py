@@ -191,6 +191,15 @@ def test_an_upload_is_kept(empty_data_folder, frey_content):
     assert datasets.is_here("frey")
 
 
+def test_an_upload_is_refused_where_nothing_may_change(
+    empty_data_folder, frey_content, monkeypatch
+):
+    monkeypatch.setenv("VISAGE_READ_ONLY", "1")
+    with pytest.raises(VisageError, match="read-only"):
+        datasets.store_frey(frey_content)
+    assert not datasets.is_here("frey")
+
+
 def test_a_damaged_file_in_the_folder_gets_a_sentence(empty_data_folder):
     empty_data_folder.mkdir()
     (empty_data_folder / datasets.FREY_FILE).write_bytes(b"damaged")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from vae import datasets, distributed, export, images, ingest, recording, runs
@@ -443,4 +444,8 @@ def write_picture(out: Path, faces: np.ndarray, scale: int) -> None:
 
 
 if __name__ == "__main__":
+    # Adam's squared gradients of weights that hardly matter sink below what a float holds
+    # normally, and processors take many times as long over such numbers. For this process alone,
+    # and before torch starts its threads, which inherit it.
+    torch.set_flush_denormal(True)
     main(prog_name="python -m vae")

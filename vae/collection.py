@@ -12,8 +12,7 @@ from vae import datasets
 from vae.checkpoint import load_checkpoint, replacing
 from vae.errors import VisageError
 from vae.ingest import clean_name
-from vae.limits import Ceiling, in_words
-from vae.runs import check_writable
+from vae.limits import Ceiling, check_writable, in_words
 
 SUFFIX = ".safetensors"
 

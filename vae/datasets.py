@@ -32,6 +32,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vae.checkpoint import replacing
 from vae.errors import VisageError
+from vae.limits import check_writable
 
 FREY_URL = "https://cs.nyu.edu/~roweis/data/frey_rawface.mat"
 FREY_SHA256 = "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64"
@@ -329,6 +330,7 @@ def store_frey(content: bytes) -> Faces:
     Raises:
         VisageError: It is not the file, byte for byte; what was there before stays.
     """
+    check_writable()
     faces = _frey(content)
     with replacing(folder() / FREY_FILE) as beside:
         beside.write_bytes(content)

@@ -37,8 +37,7 @@ from vae.datasets import Faces
 from vae.errors import VisageError
 from vae.image_arrays import ImageArray, Layout
 from vae.image_files import Folder, ImageFiles, Skipped, Uploads, Zip
-from vae.limits import Ceiling, in_words
-from vae.runs import check_writable
+from vae.limits import Ceiling, check_writable, in_words
 
 # A proposed size has at most so many pixels a side.
 PROPOSED_SIDE = 64

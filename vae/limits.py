@@ -1,9 +1,9 @@
-"""What is taken from strangers at most: the ceilings on uploads, and where to raise them.
+"""What strangers may do here: the ceilings on uploads, where to raise them, and read-only mode.
 
 Each can be set by an environment variable, and each refusal names its ceiling.
 """
 
-__all__ = ["Ceiling", "in_words"]
+__all__ = ["Ceiling", "check_writable", "in_words", "read_only"]
 
 import os
 from enum import Enum
@@ -46,3 +46,21 @@ def in_words(size: float) -> str:
         if size >= unit:
             return f"{size / unit:.3g} {name}"
     return f"{size:.0f} bytes"
+
+
+def read_only() -> bool:
+    """Whether nothing may be trained or changed here, as on a public deployment.
+
+    ``VISAGE_READ_ONLY`` holds for whoever asks, on a page or on the command line: an owner who
+    wants to train unsets it.
+    """
+    return os.environ.get("VISAGE_READ_ONLY", "") not in ("", "0")
+
+
+def check_writable() -> None:
+    """Refuse, with a sentence, to train or change anything where that is not allowed."""
+    if read_only():
+        raise VisageError(
+            "This installation is read-only (VISAGE_READ_ONLY is set): nothing is trained or "
+            "changed here."
+        )

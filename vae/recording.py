@@ -28,8 +28,9 @@ from vae.datasets import Faces
 from vae.distributed import any_rank, rank, world_size
 from vae.errors import VisageError
 from vae.latent import active_units, decode, encode, evaluate, manifold_grid, match_prior
+from vae.limits import check_writable
 from vae.model import VAE, Gaussian
-from vae.runs import Run, check_writable
+from vae.runs import Run
 from vae.training import Progress, TrainingState, train
 
 # Seconds between two signs of life, and between two looks at the queue.

@@ -26,6 +26,7 @@ import psutil
 from vae import datasets, processes, queue
 from vae.checkpoint import read_info, replacing
 from vae.errors import VisageError
+from vae.limits import check_writable, read_only
 from vae.metrics import MetricsFile, parsed
 from vae.processes import Process
 from vae.training import Progress, TrainingConfig, check_batch, choose_device
@@ -341,24 +342,6 @@ class Run:
 def folder() -> Path:
     """The folder that runs are kept in: ``VISAGE_RUNS``, or ``runs``."""
     return Path(os.environ.get("VISAGE_RUNS") or "runs")
-
-
-def read_only() -> bool:
-    """Whether nothing may be trained or changed here, as on a public deployment.
-
-    ``VISAGE_READ_ONLY`` holds for whoever asks, on a page or on the command line: an owner who
-    wants to train unsets it.
-    """
-    return os.environ.get("VISAGE_READ_ONLY", "") not in ("", "0")
-
-
-def check_writable() -> None:
-    """Refuse, with a sentence, to train or change anything where that is not allowed."""
-    if read_only():
-        raise VisageError(
-            "This installation is read-only (VISAGE_READ_ONLY is set): nothing is trained or "
-            "changed here."
-        )
 
 
 def all_runs() -> list[Run]:
