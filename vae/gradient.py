@@ -29,6 +29,10 @@ from torch import Tensor
 
 from vae.model import VAE, GaussianMLP
 
+# What autograd calls as well: the gradient by the input from that by the output, in one pass.
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
 
 class ElboGradient:
     """Fills ``.grad`` of a model's parameters for minibatches of one size.
@@ -39,15 +43,20 @@ class ElboGradient:
     """
 
     def __init__(self, model: VAE, batch_size: int):
-        self.model = model
-        self.batch_size = batch_size
+        # A step is short enough for Python to matter: views and constants are made here, once.
         self.encoder = _Backpropagation(model.encoder, batch_size)
         self.decoder = _Backpropagation(model.decoder, batch_size)
-        self.residual, self.precision = model.decoder.head.weight.new_empty(
-            2, batch_size, model.pixels
-        )
+        self.m, self.v = self.encoder.output.chunk(2, dim=1)
+        self.mean, self.log_var = self.decoder.output.chunk(2, dim=1)
+        new = self.mean.new_empty
+        self.residual, self.precision = new(2, batch_size, model.pixels)
+        self.by_log_var = model.decoder.head.bias.grad[model.pixels :]
+        self.half = 0.5 / batch_size
+        self.halves = self.mean.new_tensor(self.half)
+        self.minus_halves = -self.halves
+        self.log_share = self.mean.new_tensor(-math.log(batch_size))
+        self.constant = -0.5 * (1 + math.log(2 * math.pi)) * model.pixels
 
-    @torch.no_grad()
     def __call__(self, x: Tensor, noise: Tensor, encoder_input: Tensor) -> Tensor:
         """One forward and backward pass.
 
@@ -60,64 +69,70 @@ class ElboGradient:
         Returns:
             The minibatch's mean log-likelihood and mean KL divergence in nats, of shape (2,).
         """
-        size = self.batch_size
-        latent = self.encoder.forward(encoder_input)
-        m, v = latent.chunk(2, dim=1)
-        scaled_noise = torch.exp(0.5 * v).mul_(noise)
-        variance = v.exp()
-        kl = (m.square() + variance - v - 1).sum().mul_(0.5 / size)
+        m, v, mean, log_var, half = self.m, self.v, self.mean, self.log_var, self.half
+        self.encoder.forward(encoder_input)
+        std = torch.mul(v, 0.5).exp_()
+        scaled_noise = std * noise
+        # (e^v - 1) / 2B, the KL divergence's gradient by v, is most of the divergence as well.
+        by_v = torch.addcmul(self.minus_halves, std, std, value=half)
+        kl = torch.addcmul(by_v, m, m, value=half).sub_(v, alpha=half).sum()
         z = m + scaled_noise
 
-        output = self.decoder.forward(z)
-        mean, log_var = output.chunk(2, dim=1)
-        constant = -0.5 * math.log(2 * math.pi) * self.model.pixels
+        self.decoder.forward(z)
         log_determinant = log_var.sum()
-        mean.sigmoid_()
-        residual = torch.sub(x, mean, out=self.residual)
-        precision = torch.exp(log_var.neg_(), out=self.precision)
-        weighted = precision.mul_(residual)
-        squares = torch.mul(weighted, residual, out=log_var)
-        log_likelihood = constant - (log_determinant + squares.sum()).mul_(0.5 / size)
+        residual = torch.sub(mean.sigmoid_(), x, out=self.residual)
+        weighted = torch.sub(self.log_share, log_var, out=self.precision).exp_().mul_(residual)
+        # From here on the networks' outputs hold the loss's gradient, by the logits of the mean
+        # in the decoder's case.
+        torch.addcmul(self.halves, weighted, residual, value=-0.5, out=log_var)
+        sigmoid_backward(weighted, mean, grad_input=mean)
+        g = self.decoder.backward(z)
+        torch.add(g, m, alpha=2 * half, out=m)
+        torch.addcmul(by_v, g, scaled_noise, value=0.5, out=v)
+        self.encoder.backward(encoder_input, to_input=False)
 
-        # From here on the decoder's output holds the loss's gradient: by its log-variance, which
-        # is (1 - squares) / 2B, and by the logits of its mean.
-        squares.sub_(1).mul_(-0.5 / size)
-        slope = torch.addcmul(mean, mean, mean, value=-1, out=mean)
-        slope.mul_(weighted).mul_(-1 / size)
-
-        g = self.decoder.backward(output, z)
-        m.div_(size).add_(g)
-        v.copy_(variance.sub_(1).div_(size).addcmul_(g, scaled_noise).mul_(0.5))
-        self.encoder.backward(latent, encoder_input, to_input=False)
-        return torch.stack((log_likelihood, kl))
+        # The gradient by the log-variance, (1 - r^2 e^-s) / 2B, was summed for the bias: what it
+        # lacks of D/2 is the sum of squares.
+        log_likelihood = self.by_log_var.sum().sub_(log_determinant, alpha=half)
+        return torch.stack((log_likelihood.add_(self.constant), kl))
 
 
 class _Backpropagation:
-    """The passes through one network, up to its head's output."""
+    """The passes through one network.
+
+    Attributes:
+        output: What :meth:`forward` fills, of shape (B, the head's size); before
+            :meth:`backward` the caller puts the loss's gradient by it in its place.
+    """
 
     def __init__(self, network: GaussianMLP, batch_size: int):
-        self.layers = [*network.hidden, network.head]
-        new = network.head.weight.new_empty
-        self.outputs = [new(batch_size, layer.out_features) for layer in self.layers]
-        self.gradients = [new(batch_size, layer.in_features) for layer in self.layers]
+        # Detached, so that nothing here is recorded for autograd.
+        layers = [*network.hidden, network.head]
+        self.weights = [layer.weight.detach() for layer in layers]
+        self.transposed = [weight.t() for weight in self.weights]
+        self.biases = [layer.bias.detach() for layer in layers]
+        self.weight_gradients = [layer.weight.grad for layer in layers]
+        self.bias_gradients = [layer.bias.grad for layer in layers]
+        new = self.weights[0].new_empty
+        *self.hidden, self.output = [new(batch_size, layer.out_features) for layer in layers]
+        self.gradients = [new(batch_size, layer.in_features) for layer in layers]
 
-    def forward(self, x: Tensor) -> Tensor:
-        for layer, output in zip(self.layers, self.outputs, strict=True):
-            x = torch.addmm(layer.bias, x, layer.weight.t(), out=output)
-            if layer is not self.layers[-1]:
-                x.tanh_()
-        return x
+    def forward(self, x: Tensor) -> None:
+        for place, hidden in enumerate(self.hidden):
+            torch.addmm(self.biases[place], x, self.transposed[place], out=hidden)
+            x = hidden.tanh_()
+        torch.addmm(self.biases[-1], x, self.transposed[-1], out=self.output)
 
-    def backward(self, gradient: Tensor, x: Tensor, to_input: bool = True) -> Tensor | None:
-        """Fill the weights' gradients from that of the output; return that of the input."""
-        for place in reversed(range(len(self.layers))):
-            layer = self.layers[place]
-            below = self.outputs[place - 1] if place else x
-            torch.mm(gradient.t(), below, out=layer.weight.grad)
-            torch.sum(gradient, dim=0, out=layer.bias.grad)
+    def backward(self, x: Tensor, to_input: bool = True) -> Tensor | None:
+        """Fill the gradients by the parameters; return that by the input."""
+        gradient = self.output
+        below = [x, *self.hidden]
+        for place in reversed(range(len(below))):
+            torch.mm(gradient.t(), below[place], out=self.weight_gradients[place])
+            torch.sum(gradient, dim=0, out=self.bias_gradients[place])
             if place == 0 and not to_input:
                 return None
-            gradient = torch.mm(gradient, layer.weight, out=self.gradients[place])
+            gradient = torch.mm(gradient, self.weights[place], out=self.gradients[place])
             if place:
-                gradient.addcmul_(gradient * below, below, value=-1)
+                tanh_backward(gradient, below[place], grad_input=gradient)
         return gradient

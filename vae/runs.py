@@ -210,9 +210,6 @@ class Run:
             "VISAGE_DATA": str(datasets.folder().resolve()),
             "VISAGE_RUNS": str(folder().resolve()),
         }
-        # Threads that spin while they wait make a busy machine crawl: with one other process, 2
-        # threads were measured at 7 steps/s spinning and 140 sleeping.
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "vae", "train", "--resume", str(self.path.resolve())],

@@ -34,6 +34,7 @@ from vae.errors import VisageError
 from vae.gradient import ElboGradient
 from vae.latent import evaluate
 from vae.model import VAE, check_sizes
+from vae.optimizers import OPTIMIZERS
 
 # Steps between two records once training is under way, and between two held-out evaluations:
 # often enough to watch, seldom enough to cost under 2 % of the time.
@@ -45,6 +46,9 @@ RECORD_SECONDS = 1.0
 
 # Images that a large training set's mean and variance are measured on.
 STATISTICS_IMAGES = 20_000
+
+# Steps between two updates of the weights' average.
+AVERAGE_EVERY = 5
 
 # The size of the noise bank, in pixels.
 NOISE_BANK = 2**20
@@ -210,6 +214,7 @@ class TrainingState:
         centre: The mean image, of shape (D,), or zeros. Inputs around zero make the first layer's
             gradient well conditioned (LeCun et al., Efficient BackProp, 1998, section 4.3).
         step: Steps taken.
+        last_rate: The learning rate of the last step.
         seconds: Time spent in the training loop.
         best: The weights of :attr:`averaged` at its best held-out ELBO, in the order of
             ``parameters()``, end to end; empty until there is one.
@@ -222,10 +227,14 @@ class TrainingState:
         torch.manual_seed(config.seed)
         self.model = VAE(image_shape, config.latent_dim, config.hidden_dims).to(self.device)
         self.weights, self.gradient = one_buffer(self.model)
+        # The encoder's parameters come first.
+        size = sum(weight.numel() for weight in self.model.encoder.parameters())
+        self._encoder_weights, self._encoder_gradient = self.weights[:size], self.gradient[:size]
         self.average = self.weights.clone() if self.recipe.averaging else self.weights
         self.centre = torch.zeros(self.model.pixels, device=self.device)
-        self.optimizer = self._optimizer()
+        self.optimizer = OPTIMIZERS[self.recipe.optimizer](self.weights)
         self.step = 0
+        self.last_rate = 0.0
         self.seconds = 0.0
         self.best = torch.empty(0)
         self.best_step = 0
@@ -262,20 +271,6 @@ class TrainingState:
         head[len(mean) :] = variance.clamp(min=1e-6).log()
         self.average.copy_(self.weights)
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        # Two long vectors, the encoder's weights and the decoder's: a step over them costs a
-        # fraction of one over a list of small ones.
-        size = sum(weight.numel() for weight in self.model.encoder.parameters())
-        encoder, decoder = self.weights[:size], self.weights[size:]
-        encoder.grad, decoder.grad = self.gradient[:size], self.gradient[size:]
-        kind = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}[self.recipe.optimizer]
-        groups = [
-            {"params": [encoder], "weight_decay": self.recipe.encoder_weight_decay},
-            {"params": [decoder], "weight_decay": 0.0},
-        ]
-        fused = self.device.type == "cpu" or self.recipe.optimizer == "adam"
-        return kind(groups, lr=self.config.learning_rate, fused=fused)
-
     def learning_rate(self) -> float:
         """That of the next step: a linear warm-up, then a half cosine down to zero."""
         rate, warmup = self.config.learning_rate, self.recipe.warmup_steps
@@ -288,18 +283,21 @@ class TrainingState:
 
     def update(self) -> None:
         """Take one optimiser step with the gradient that is there; average the weights."""
-        rate = self.learning_rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        if self.recipe.clip_norm < math.inf:
-            norm = self.gradient.norm()
-            self.gradient.mul_((self.recipe.clip_norm / (norm + 1e-6)).clamp_(max=1.0))
-        self.optimizer.step()
+        if decay := self.recipe.encoder_weight_decay:
+            self._encoder_gradient.add_(self._encoder_weights, alpha=decay)
+        if (clip_norm := self.recipe.clip_norm) < math.inf:
+            norm = math.sqrt(self.gradient @ self.gradient)
+            if norm > clip_norm:
+                self.gradient.mul_(clip_norm / norm)
+        self.last_rate = self.learning_rate()
+        self.optimizer.step(self.gradient, self.last_rate)
         self.step += 1
-        if self.recipe.averaging:
+        # One step in five is enough for an average over a hundred.
+        span = AVERAGE_EVERY if self.step > 10 * AVERAGE_EVERY else 1
+        if self.recipe.averaging and self.step % span == 0:
             # Early on the average forgets faster, so that it doesn't hold on to the start.
             decay = min(self.recipe.averaging, self.step / (self.step + 10))
-            self.average.lerp_(self.weights, 1 - decay)
+            self.average.lerp_(self.weights, 1 - decay**span)
 
     def keep_if_best(self, heldout_elbo: float) -> None:
         """Remember the weights if they are the best so far on the held-out set."""
@@ -326,8 +324,7 @@ class TrainingState:
         }
         if self.recipe.averaging:
             tensors["average"] = self.average
-        for place, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{place}.{name}": value for name, value in moments.items()}
+        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.memory.items()}
         return {name: value.detach().clone() for name, value in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -336,13 +333,10 @@ class TrainingState:
         Raises:
             VisageError: The tensors are not those of such a state.
         """
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, place, key = name.split(".")
-                moments.setdefault(int(place), {})[key] = value
         try:
             self.weights.copy_(tensors["weights"])
+            for name, value in self.optimizer.memory.items():
+                value.copy_(tensors[f"optimizer.{name}"])
             if self.recipe.averaging:
                 self.average.copy_(tensors["average"])
             step, self.seconds, best_step, self.best_elbo = tensors["progress"].tolist()
@@ -354,9 +348,6 @@ class TrainingState:
             ) from error
         self.step, self.best_step = int(step), int(best_step)
         self._evaluated_at = -1
-        if moments:
-            groups = self.optimizer.state_dict()["param_groups"]
-            self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def train(
@@ -421,7 +412,7 @@ def train(
             heldout_elbo=found.get("elbo"),
             heldout_log_likelihood=found.get("log_likelihood"),
             heldout_kl=found.get("kl"),
-            learning_rate=state.optimizer.param_groups[0]["lr"],
+            learning_rate=state.last_rate,
             steps_per_second=(state.step - last_step) / (state.seconds - last_seconds),
         )
         # What the reader of the news does with it is not training time.
@@ -458,6 +449,7 @@ def minibatches(
     resident = None if isinstance(images, Pixels) else torch.from_numpy(images).to(device)
     shared_size = len(range(size)[share])
     encoder_input = torch.empty(shared_size, images.shape[1], device=device)
+    sees_otherwise = state.recipe.fit_to_data or state.recipe.input_noise > 0
     offsets = input_offsets(state)
     while state.step < config.steps:
         epoch, first = divmod(state.step, per_epoch)
@@ -474,9 +466,10 @@ def minibatches(
                 x = torch.from_numpy(images[order[batch][share]]).to(device)
             else:
                 x = resident.index_select(0, rows[batch][share])
-            offset = offsets[starts[place] : starts[place] + size][share]
-            torch.add(offset, x, out=encoder_input)
-            yield x, encoder_input, noise[place][share]
+            if sees_otherwise:
+                offset = offsets[starts[place] : starts[place] + size][share]
+                torch.add(offset, x, out=encoder_input)
+            yield x, encoder_input if sees_otherwise else x, noise[place][share]
 
 
 def input_offsets(state: TrainingState) -> Tensor:
