@@ -397,3 +397,20 @@ def test_group_direction_is_the_difference_of_the_means(rng):
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def test_a_geodesic_goes_around_where_the_data_are_not():
+    """Data on a ring, a decoder that is flat: only its uncertainty makes the middle far."""
+    angles = torch.arange(200) * (2 * np.pi / 200)
+    ring = 2 * torch.stack([angles.cos(), angles.sin()], dim=1)
+    model = VAE((4, 3), 2, (8,))
+    with torch.no_grad():
+        model.decoder.head.weight.mul_(0.01)
+        model.decoder.head.bias[12:] = -6.0
+    surface = DecoderSurface(model, Gaussian(ring, torch.full((200, 2), -4.0)))
+    ends = np.array([2.0, 0.0]), np.array([-2.0, 0.02])
+    line = geometry.straight(surface, *ends)
+    path = geometry.geodesic(surface, *ends)
+    assert np.linalg.norm(line.points, axis=1).min() < 0.1
+    assert np.linalg.norm(path.points, axis=1).min() > 1.2
+    assert path.length < 0.9 * line.length

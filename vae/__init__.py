@@ -11,10 +11,9 @@ __all__ = [
 
 import os
 
-# Before torch reads it: how long GNU's OpenMP threads spin before they sleep. As long as by its
-# default, and two of them crawl beside another busy process, at 35 steps/s of the default model;
-# not at all, and they take twice as long on a quiet machine. So, at full speed there and at 110
-# steps/s here.
+# Before torch reads it: how long GNU's OpenMP threads spin before they sleep. With its default two
+# threads crawl beside another busy process, at 35 steps/s where this gives 110; without spinning
+# they take twice as long on a quiet machine, where this costs nothing.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 

@@ -29,8 +29,9 @@ __all__ = [
     "straight",
 ]
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -585,12 +586,26 @@ def geodesic(surface: Surface, start: np.ndarray, end: np.ndarray) -> Path:
     shortcut = _graph_path(surface, a, b)
     if shortcut is not None:
         candidates.append(constant_speed(surface, shortcut, SEGMENTS + 1))
-    points, converged = _relaxed(surface, min(candidates, key=lambda path: _energy(surface, path)))
+    with _one_thread():
+        points, converged = _relaxed(
+            surface, min(candidates, key=lambda path: _energy(surface, path))
+        )
     points = constant_speed(surface, points, SEGMENTS + 1)
     found = length(surface, points)
     if found < line.length:
         return Path("geodesic", points, (found,), converged)
     return Path("geodesic", steady_line, line.lengths, converged)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Thousands of small operations: threads that wait for each other cost more than they do."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _relaxed(surface: Surface, points: np.ndarray) -> tuple[np.ndarray, bool]:

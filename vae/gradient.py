@@ -80,10 +80,11 @@ class ElboGradient:
 
         self.decoder.forward(z)
         log_determinant = log_var.sum()
+        # -r and -r e^-s / B.
         residual = torch.sub(mean.sigmoid_(), x, out=self.residual)
         weighted = torch.sub(self.log_share, log_var, out=self.precision).exp_().mul_(residual)
-        # From here on the networks' outputs hold the loss's gradient, by the logits of the mean
-        # in the decoder's case.
+        # From here on the networks' outputs hold the loss's gradient; in the mean's place, that
+        # by its logits.
         torch.addcmul(self.halves, weighted, residual, value=-0.5, out=log_var)
         sigmoid_backward(weighted, mean, grad_input=mean)
         g = self.decoder.backward(z)
