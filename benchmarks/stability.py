@@ -3,7 +3,7 @@
     python -m benchmarks.stability --seeds 20
 
 Trains with each seed through the command line, on one thread each and as many at once as there
-are cores; prints a row for each data set, and every run that went wrong.
+are cores; prints a row for each data set, with the number of runs that went wrong.
 """
 
 import os

@@ -1,6 +1,7 @@
 """The geometry of the latent space, against surfaces whose geometry is known."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -394,11 +395,6 @@ def test_group_direction_is_the_difference_of_the_means(rng):
         geometry.group_direction(marked, marked)
 
 
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
 def test_a_geodesic_goes_around_where_the_data_are_not():
     """Data on a ring, a decoder that is flat: only its uncertainty makes the middle far."""
     angles = torch.arange(200) * (2 * np.pi / 200)
@@ -414,3 +410,17 @@ def test_a_geodesic_goes_around_where_the_data_are_not():
     assert np.linalg.norm(line.points, axis=1).min() < 0.1
     assert np.linalg.norm(path.points, axis=1).min() > 1.2
     assert path.length < 0.9 * line.length
+
+
+def test_simultaneous_searches_leave_the_threads_as_they_were():
+    before = torch.get_num_threads()
+    surface = linear(np.eye(2))
+    ends = np.zeros(2), np.ones(2)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: geometry.geodesic(surface, *ends), range(8)))
+    assert torch.get_num_threads() == before
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -31,6 +31,7 @@ __all__ = [
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -556,6 +557,9 @@ def spherical(surface: Surface, start: np.ndarray, end: np.ndarray) -> Path:
     return Path("spherical", points, (length(surface, points),))
 
 
+_SEARCH = threading.Lock()
+
+
 def geodesic(surface: Surface, start: np.ndarray, end: np.ndarray) -> Path:
     r"""The shortest path between two latent points that could be found, at constant speed.
 
@@ -599,13 +603,18 @@ def geodesic(surface: Surface, start: np.ndarray, end: np.ndarray) -> Path:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Thousands of small operations: threads that wait for each other cost more than they do."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    """Thousands of small operations: threads that wait for each other cost more than they do.
+
+    The number of threads is the whole process's, so searches take turns: else one of two sessions
+    could put back the other's one thread for good.
+    """
+    with _SEARCH:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _relaxed(surface: Surface, points: np.ndarray) -> tuple[np.ndarray, bool]:
