@@ -1,7 +1,6 @@
 """The geometry of the latent space, against surfaces whose geometry is known."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -410,15 +409,6 @@ def test_a_geodesic_goes_around_where_the_data_are_not():
     assert np.linalg.norm(line.points, axis=1).min() < 0.1
     assert np.linalg.norm(path.points, axis=1).min() > 1.2
     assert path.length < 0.9 * line.length
-
-
-def test_simultaneous_searches_leave_the_threads_as_they_were():
-    before = torch.get_num_threads()
-    surface = linear(np.eye(2))
-    ends = np.zeros(2), np.ones(2)
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: geometry.geodesic(surface, *ends), range(8)))
-    assert torch.get_num_threads() == before
 
 
 @pytest.fixture

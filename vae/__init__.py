@@ -17,6 +17,11 @@ import os
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+# Before scipy's linear algebra reads it: its threads sleep as soon as they are idle (after 2⁴
+# cycles, 2²⁶ by default). Where they spin, torch's threads wait for a core: on two cores a geodesic
+# took up to 16 s.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+
 from vae import datasets
 from vae.checkpoint import load_checkpoint, save_checkpoint
 from vae.model import VAE

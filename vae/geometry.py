@@ -29,10 +29,8 @@ __all__ = [
     "straight",
 ]
 
-import contextlib
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -557,9 +555,6 @@ def spherical(surface: Surface, start: np.ndarray, end: np.ndarray) -> Path:
     return Path("spherical", points, (length(surface, points),))
 
 
-_SEARCH = threading.Lock()
-
-
 def geodesic(surface: Surface, start: np.ndarray, end: np.ndarray) -> Path:
     r"""The shortest path between two latent points that could be found, at constant speed.
 
@@ -590,31 +585,12 @@ def geodesic(surface: Surface, start: np.ndarray, end: np.ndarray) -> Path:
     shortcut = _graph_path(surface, a, b)
     if shortcut is not None:
         candidates.append(constant_speed(surface, shortcut, SEGMENTS + 1))
-    with _one_thread():
-        points, converged = _relaxed(
-            surface, min(candidates, key=lambda path: _energy(surface, path))
-        )
+    points, converged = _relaxed(surface, min(candidates, key=lambda path: _energy(surface, path)))
     points = constant_speed(surface, points, SEGMENTS + 1)
     found = length(surface, points)
     if found < line.length:
         return Path("geodesic", points, (found,), converged)
     return Path("geodesic", steady_line, line.lengths, converged)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Thousands of small operations: threads that wait for each other cost more than they do.
-
-    The number of threads is the whole process's, so searches take turns: else one of two sessions
-    could put back the other's one thread for good.
-    """
-    with _SEARCH:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
 
 
 def _relaxed(surface: Surface, points: np.ndarray) -> tuple[np.ndarray, bool]:
