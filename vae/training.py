@@ -458,18 +458,18 @@ def minibatches(
         starts = random.integers(len(offsets) - size + 1, size=per_epoch)
         noise = torch.from_numpy(
             random.standard_normal((per_epoch, size, config.latent_dim), dtype=np.float32)
-        ).to(device)
-        rows = torch.from_numpy(order).to(device)
+        ).to(device)[:, share].unbind()
+        order = order[: per_epoch * size].reshape(per_epoch, size)[:, share]
+        rows = torch.from_numpy(order).to(device).unbind()
         for place in range(first, min(per_epoch, first + config.steps - state.step)):
-            batch = slice(place * size, (place + 1) * size)
             if resident is None:
-                x = torch.from_numpy(images[order[batch][share]]).to(device)
+                x = torch.from_numpy(images[order[place]]).to(device)
             else:
-                x = resident.index_select(0, rows[batch][share])
+                x = resident.index_select(0, rows[place])
             if sees_otherwise:
                 offset = offsets[starts[place] : starts[place] + size][share]
                 torch.add(offset, x, out=encoder_input)
-            yield x, encoder_input if sees_otherwise else x, noise[place][share]
+            yield x, encoder_input if sees_otherwise else x, noise[place]
 
 
 def input_offsets(state: TrainingState) -> Tensor:
