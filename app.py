@@ -4,28 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
-HERE = Path(__file__).parent
+from ui.navigation import navigate
 
-PAGES = (
-    ("explore", "Explore", ":material/explore:"),
-    ("manifold", "Manifold", ":material/grid_on:"),
-    ("reconstruct", "Reconstruct", ":material/compare:"),
-    ("morph", "Morph", ":material/animation:"),
-    ("train", "Train", ":material/model_training:"),
-    ("data", "Data", ":material/photo_library:"),
-)
+HERE = Path(__file__).parent
 
 
 def main() -> None:
-    st.set_page_config("Visage", page_icon=HERE / "ui" / "icon.svg", layout="wide")
+    page = navigate()
     st.logo(HERE / "ui" / "logo.svg", size="large", icon_image=HERE / "ui" / "icon.svg")
     st.html(HERE / "ui" / "style.css")
-    page = st.navigation(
-        [
-            st.Page(HERE / "pages" / f"{name}.py", title=title, icon=icon)
-            for name, title, icon in PAGES
-        ]
-    )
     # This imports torch, which takes seconds once: the frame above is on screen before.
     from ui import session
 

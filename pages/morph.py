@@ -101,7 +101,7 @@ def play(faces: dict[str, np.ndarray], found: dict[str, geometry.Path]) -> None:
             with st.container(width=film.WIDTH, gap="xsmall"):
                 film.loop(faces[kind], f"Film along the {kind} path")
                 st.markdown(f"**{kind.capitalize()}**")
-                share = f"{100 * path.length / whole - 100:+.0f} %" if whole > 0 else "+0 %"
+                share = f"{round(100 * path.length / whole - 100) if whole > 0 else 0:+d} %"
                 st.caption(
                     f"length {path.length:.2f}"
                     + (f"  \n{share.replace('-', '−')}" if kind != "straight" else "")
@@ -119,8 +119,10 @@ def draw_changes(changes: dict[str, np.ndarray]) -> None:
 
 
 def offer_files(faces: dict[str, np.ndarray], name: str) -> None:
-    with st.popover("Take away", icon=":material/download:"):
-        kind = st.segmented_control("Path", list(faces), default=KINDS[0], required=True)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.segmented_control(
+            "Take away", list(faces), default=KINDS[0], required=True, key="morph_take_away"
+        )
         film.download(faces[kind], f"{name}-{kind}")
 
 

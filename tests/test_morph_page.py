@@ -10,8 +10,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ui import film, paths, session, stops
-from vae import VAE, images, save_checkpoint
-from vae.errors import VisageError
+from vae import VAE, save_checkpoint
 from vae.model import Gaussian
 
 ROOT = Path(__file__).parents[1]
@@ -174,21 +173,6 @@ def test_a_film_plays_there_and_back_for_ever(format, rng):
         picture.seek(3)
         frame = np.asarray(picture.convert("L"))[2::4, 2::4]
     np.testing.assert_allclose(frame, faces[3], atol=1)
-
-
-@pytest.mark.parametrize("image_shape", [(8, 6), (8, 6, 3)])
-def test_a_photo_is_cut_to_the_models_images(image_shape):
-    buffer = io.BytesIO()
-    Image.new("RGBA", (300, 100), "red").save(buffer, "PNG")
-    found = images.photo(buffer.getvalue(), image_shape)
-    assert found.shape == image_shape
-    assert found.dtype == np.uint8
-
-
-@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + b"0" * 40])
-def test_what_is_no_photo_is_a_sentence(content):
-    with pytest.raises(VisageError, match="not a picture"):
-        images.photo(content, (8, 6))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A visitor's own photo: framed, encoded, refined, judged, and placed among the faces."""
 
-__all__ = ["show"]
+__all__ = ["choose", "show"]
 
 import hashlib
 from pathlib import Path
@@ -27,13 +27,10 @@ LIMIT = 0.5
 
 def show(choice: Choice, checkpoint: Checkpoint) -> None:
     """Everything from a photo to its place in the latent space."""
-    taken = take()
-    if taken is None:
+    chosen = choose(choice, checkpoint, "photo")
+    if chosen is None:
         return
-    photo, photo_id = taken
-    model = checkpoint.model
-    frame = photo_frame(photo, guide(choice, checkpoint), photo_id)
-    face = photos.framed(photo, (frame.x, frame.y), frame.width, model.image_shape)
+    face, photo_id, frame = chosen
     pixels = face.reshape(1, -1).astype(np.float32) / 255
     encoded, refined = judged(choice, photo_id, frame, pixels)
     st.subheader("How the model sees it")
@@ -47,21 +44,45 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
     show_neighbours(choice, checkpoint, refined.posterior.mean[0])
 
 
-def take() -> tuple[Image.Image, str] | None:
+def choose(
+    choice: Choice, checkpoint: Checkpoint, key: str
+) -> tuple[np.ndarray, str, Frame] | None:
+    """Take a photo and frame the face in it.
+
+    Arguments:
+        key: What the widgets' names in the app begin with.
+
+    Returns:
+        What lies in the frame, uint8, of the shape of the model's images; what tells the photo
+        from others; and where the frame lies. None before there is a photo.
+
+    Raises:
+        VisageError: It is no picture, or too large a one.
+    """
+    taken = take(key)
+    if taken is None:
+        return None
+    photo, photo_id = taken
+    frame = photo_frame(photo, guide(choice, checkpoint), photo_id, key=f"{key}_frame")
+    shape = checkpoint.model.image_shape
+    return photos.framed(photo, (frame.x, frame.y), frame.width, shape), photo_id, frame
+
+
+def take(key: str) -> tuple[Image.Image, str] | None:
     """The photo, upright, and what tells it from others."""
     how = st.segmented_control(
         "Photo",
         [UPLOAD, WEBCAM],
         default=UPLOAD,
         required=True,
-        key="photo_how",
+        key=f"{key}_how",
         label_visibility="collapsed",
     )
     if how == UPLOAD:
         kinds = [suffix[1:] for suffix in photos.SUFFIXES]
-        file = st.file_uploader("A photo with a face in it", type=kinds, key="photo_file")
+        file = st.file_uploader("A photo with a face in it", type=kinds, key=f"{key}_file")
     else:
-        file = st.camera_input("Look into the camera", key="photo_camera")
+        file = st.camera_input("Look into the camera", key=f"{key}_camera")
     if file is None:
         st.caption("It is kept nowhere: it is forgotten when you leave.")
         return None

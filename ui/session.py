@@ -34,6 +34,7 @@ import numpy as np
 import streamlit as st
 
 from ui.charts import latent_name
+from ui.navigation import navigate
 from vae import collection, datasets, latent, runs
 from vae.checkpoint import Checkpoint, load_checkpoint, read_info
 from vae.datasets import Faces
@@ -169,11 +170,7 @@ def be_in_the_app() -> None:
     if "choice" not in st.session_state:
         # The first visit to a fresh server, if it asks for /manifold, say: Streamlit runs
         # pages/manifold.py alone, as it did in its old days, until it has seen a navigation.
-        # The default page has no path of its own, so it has to be the same one as in app.py.
-        pages = (Path(__file__).parents[1] / "pages").glob("*.py")
-        st.navigation(
-            [st.Page(path, default=path.stem == "explore") for path in pages], position="hidden"
-        )
+        navigate("hidden")
         st.rerun()
 
 

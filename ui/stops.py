@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import session
+from ui import photo, session
 from ui.latent_pad import pinned
 from ui.session import Choice
 from vae import images, latent, runs
@@ -18,8 +18,6 @@ MOST = 6
 
 # On screen a face is this wide, in CSS pixels.
 WIDTH = 92
-
-LARGEST_UPLOAD_MB = 20
 
 
 class Stop(NamedTuple):
@@ -115,8 +113,10 @@ def offer_more(choice: Choice, checkpoint: Checkpoint, stops: list[Stop]) -> Non
             if len(stops) < 2:
                 stops.append(drawn(choice, checkpoint))
             st.rerun()
-        if not runs.read_only():
-            from_photo(choice, checkpoint, full)
+        if not runs.read_only() and st.button(
+            "A photo", icon=":material/add_a_photo:", disabled=full
+        ):
+            from_photo(choice, checkpoint)
         if st.button("Others", icon=":material/refresh:", help="Two other faces at random"):
             stops[:] = [drawn(choice, checkpoint) for _ in range(2)]
             st.rerun()
@@ -138,23 +138,19 @@ def from_data(choice: Choice, checkpoint: Checkpoint, stops: list[Stop], full: b
             st.rerun()
 
 
-def from_photo(choice: Choice, checkpoint: Checkpoint, full: bool) -> None:
-    """Encode a visitor's own photo."""
-    with st.popover("A photo", icon=":material/add_a_photo:", disabled=full):
-        file = st.file_uploader(
-            "A face that fills the picture",
-            type=["jpg", "jpeg", "png", "webp"],
-            max_upload_size=LARGEST_UPLOAD_MB,
-        )
-        if file is None:
+@st.dialog("A photo")
+def from_photo(choice: Choice, checkpoint: Checkpoint) -> None:
+    """Frame a visitor's own photo, and encode what lies in the frame."""
+    with session.sentences():
+        chosen = photo.choose(choice, checkpoint, "stop_photo")
+        if chosen is None:
             return
-        with session.sentences():
-            face = images.photo(file.getvalue(), checkpoint.model.image_shape)
-            pixels = face.reshape(1, -1).astype(np.float32) / 255
-            z = latent.encode(checkpoint.model, pixels).mean[0]
-            redrawn = images.to_uint8(latent.decode(checkpoint.model, z)[0])
-            st.image(images.png(images.side_by_side(face, redrawn, gap=1), 6))
-            st.caption("The photo, and how the model sees it")
+        pixels = chosen[0].reshape(1, -1).astype(np.float32) / 255
+        z = latent.encode(checkpoint.model, pixels).mean[0]
+        redrawn = images.to_uint8(latent.decode(checkpoint.model, z)[0])
+        with st.container(horizontal=True, vertical_alignment="center"):
+            said = "As the model draws it"
+            st.image(images.png(redrawn), said, width=WIDTH, alt=said)
             if st.button("Add", key="photo_add", type="primary"):
                 add(choice, checkpoint, z, "photo")
                 st.rerun()

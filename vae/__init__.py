@@ -17,9 +17,8 @@ import os
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-# Before scipy's linear algebra reads it: its threads sleep as soon as they are idle (after 2⁴
-# cycles, 2²⁶ by default). Where they spin, torch's threads wait for a core: on two cores a geodesic
-# took up to 16 s.
+# Before scipy's linear algebra reads it: its idle threads sleep after 2⁴ cycles
+# and not 2²⁶. Where they spin, torch's wait for a core: on two, a geodesic took up to 16 s.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 from vae import datasets

@@ -1,14 +1,11 @@
 """Pictures: pixels in [0, 1] to bytes, tiles and PNG files."""
 
-__all__ = ["animation", "differences", "photo", "png", "side_by_side", "tile", "to_uint8"]
+__all__ = ["animation", "differences", "png", "side_by_side", "tile", "to_uint8"]
 
 import io
 
 import numpy as np
 from PIL import Image
-
-from vae import photos
-from vae.errors import VisageError
 
 # Close to the ends of ColorBrewer's RdBu, which people with a colour deficiency tell apart as
 # well, and bright enough for a dark page.
@@ -94,27 +91,6 @@ def animation(
         **settings,
     )
     return buffer.getvalue()
-
-
-def photo(content: bytes, image_shape: tuple[int, ...]) -> np.ndarray:
-    """A photo cut to a model's images: its middle, upright, in their size and colours.
-
-    Arguments:
-        content: A file that Pillow can read.
-        image_shape: (H, W) or (H, W, 3).
-
-    Returns:
-        uint8, of that shape.
-
-    Raises:
-        VisageError: It is no picture, or too large a one.
-    """
-    try:
-        return photos.fitted(photos.read(content), image_shape)
-    except VisageError as error:
-        raise VisageError(
-            f"This is not a picture that can be read: {error}. Give a JPEG or PNG."
-        ) from error
 
 
 def differences(

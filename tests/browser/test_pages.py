@@ -103,6 +103,18 @@ def test_the_first_visitor_of_a_server_may_come_to_any_page(browser, app_server,
         assert not visit.problems
 
 
+def test_the_first_page_is_found_by_its_name_too(browser, app_server, folders):
+    with app_server(ROOT / "app.py", folders) as fresh:
+        for _ in range(2):
+            with Visit(browser) as visit:
+                page = visit.open(f"{fresh}/explore?model=frey-10d")
+                face(page)
+                expect(page.locator("h1")).to_have_text("Explore")
+                expect(page.get_by_role("dialog")).to_have_count(0)
+                assert page.url.startswith(f"{fresh}/?model=frey-10d")
+                assert not visit.problems
+
+
 def test_every_page_is_reached_from_the_menu(browser, app):
     with Visit(browser) as visit:
         page = visit.open(app)
