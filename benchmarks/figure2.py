@@ -60,7 +60,7 @@ def figure2(metrics: dict[int, list[dict]]) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(type="log", title="samples")
+    figure.update_xaxes(type="log", title="samples", dtick=2)
     figure.update_yaxes(range=[0, 1600])
     figure.update_yaxes(title="ELBO, nats an image", col=1)
     return figure

@@ -47,7 +47,9 @@ def explain() -> None:
             "The difference shows where the two disagree: red where the reconstruction is "
             "brighter than the original, blue where it is darker. "
             "The ELBO judges each face in nats: how well it is explained by what its posterior "
-            "decodes to, less what it costs to tell that posterior from the prior."
+            "decodes to, less what it costs to tell that posterior from the prior. "
+            "It is a lower bound on log p(x), which the importance-weighted estimate, with 128 "
+            "samples, comes closer to."
         )
         st.latex(
             r"\mathcal{L}(\theta, \phi; x) = "
@@ -130,7 +132,8 @@ def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructio
                 alt=f"Face {number}: original, reconstruction and difference",
             )
             st.caption(
-                f"**#{number}** · ELBO **{session.number(found.elbo[place])}** nats  \n"
+                f"**#{number}** · ELBO **{session.number(found.elbo[place])}** nats · "
+                f"log p(x) ≈ {session.number(found.importance_weighted[place])}  \n"
                 f"log-likelihood {session.number(found.log_likelihood[place])} · "
                 f"KL {session.number(found.kl[place], 1)}"
             )

@@ -119,7 +119,7 @@ def test_an_unknown_data_set_gets_a_sentence():
 
 def test_a_memory_mapped_set_reads_like_an_array(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "LARGEST_IN_MEMORY", 0)
-    monkeypatch.setattr(datasets, "RELEASE_BYTES", 100)
+    monkeypatch.setattr(datasets, "READ_AT_ONCE", 7)
     images = np.random.default_rng(0).integers(0, 256, (50, 3, 4), dtype=np.uint8)
     np.save(tmp_path / "some.npy", images)
     faces = datasets.load(tmp_path / "some.npy")

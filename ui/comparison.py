@@ -77,11 +77,13 @@ def results(run: Run) -> dict[str, str]:
     rows = {"state": status.state, "steps taken": f"{status.step:,}"}
     for label, part, term in (
         ("held-out ELBO, nats", "heldout", "elbo"),
+        ("held-out log p(x), importance-weighted", "heldout", "importance_weighted"),
         ("training ELBO, nats", "train", "elbo"),
         ("held-out KL, nats", "heldout", "kl"),
     ):
         value = found.get(part, {}).get(term)
         rows[label] = "–" if value is None else session.number(value, 1)
+    rows["latents in use"] = str(found.get("active_units", "–"))
     rows["best at step"] = f"{found['step']:,}" if found else "–"
     return rows
 

@@ -8,6 +8,7 @@ __all__ = [
     "dataset_is_here",
     "difference_in_data",
     "faces",
+    "figure",
     "load",
     "models",
     "number",
@@ -81,6 +82,12 @@ class Choice:
     def is_running(self) -> bool:
         """Whether it is being trained now, so that its file changes every few seconds."""
         return self.state == "running"
+
+
+def figure(figures: object, name: str) -> float | None:
+    """A number out of what a checkpoint says of itself, which may be anything."""
+    value = figures.get(name) if isinstance(figures, dict) else None
+    return value if isinstance(value, (int, float)) else None
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -233,7 +240,7 @@ def parts(info: dict, data: Faces) -> dict[str, np.ndarray]:
     if not isinstance(split, dict):
         return {"all": np.arange(len(data))}
     train, heldout = data.split_indices(
-        _figure(split, "holdout") or 0, str(split.get("how")), int(_figure(split, "seed") or 0)
+        figure(split, "holdout") or 0, str(split.get("how")), int(figure(split, "seed") or 0)
     )
     return {"held-out": heldout, "training": train}
 
@@ -353,9 +360,12 @@ def _description(choice: Choice) -> str:
     latents = info["latent_dim"]
     dataset = plain(Path(choice.dataset).name[:60]) or "faces"
     lines = [f"{latents} latent{'s' if latents > 1 else ''} of {dataset}"]
-    elbo = _figure(info.get("heldout"), "elbo")
+    elbo = figure(info.get("heldout"), "elbo")
     if elbo is not None:
         lines.append(f"held-out ELBO {number(elbo)} nats")
+        log_p = figure(info.get("heldout"), "importance_weighted")
+        if log_p is not None:
+            lines[-1] += f", log p(x) ≈ {number(log_p)}"
     brought = choice.path.parent == collection.folder()
     lines.append("your run" if choice.state else "uploaded" if brought else "shipped")
     when = _date(info.get("trained_at"))
@@ -364,11 +374,6 @@ def _description(choice: Choice) -> str:
     if choice.dataset and not dataset_is_here(choice.dataset):
         lines.append(f"{dataset} itself is not on this machine: only Reconstruct needs it")
     return "  \n".join(line[0].upper() + line[1:] for line in lines)
-
-
-def _figure(figures: object, name: str) -> float | None:
-    value = figures.get(name) if isinstance(figures, dict) else None
-    return value if isinstance(value, (int, float)) else None
 
 
 def _date(written: object) -> str:

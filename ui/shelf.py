@@ -14,7 +14,17 @@ def show() -> None:
     if (news := st.session_state.pop("shelf_news", None)) is not None:
         st.success(f"**{news}** is in the model picker now.", icon=":material/check_circle:")
     choices = session.models()
-    st.dataframe([row(choice) for choice in choices.values()], hide_index=True, width="stretch")
+    st.dataframe(
+        [row(choice) for choice in choices.values()],
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "held-out ELBO, nats": st.column_config.NumberColumn(format="%.1f"),
+            "log p(x)": st.column_config.NumberColumn(
+                format="%.1f", help="Held out; the importance-weighted estimate, in nats."
+            ),
+        },
+    )
     left, right = st.columns(2, gap="large")
     with left:
         offer_downloads(choices)
@@ -25,14 +35,15 @@ def show() -> None:
 
 def row(choice: Choice) -> dict:
     info = choice.info
-    elbo = info.get("heldout", {}).get("elbo") if isinstance(info.get("heldout"), dict) else None
     return {
         "model": choice.name,
         "trained on": choice.dataset or "unknown",
         "images": "×".join(map(str, info.get("image_shape", []))),
         "latents": info.get("latent_dim"),
         "hidden": " ".join(map(str, info.get("hidden_dims", []))),
-        "held-out ELBO, nats": round(elbo, 1) if isinstance(elbo, int | float) else None,
+        "held-out ELBO, nats": session.figure(info.get("heldout"), "elbo"),
+        "log p(x)": session.figure(info.get("heldout"), "importance_weighted"),
+        "latents in use": session.figure(info, "active_units"),
         "from": origin(choice),
     }
 

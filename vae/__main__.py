@@ -251,11 +251,14 @@ def report(run: runs.Run, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
+    tighter = best["heldout"].get("importance_weighted")
     click.echo(
         f"{status.state.capitalize()} after {found['steps']:,} steps in {found['seconds']:.1f} s "
         f"({found['steps_per_second']:.0f} steps/s).\n"
         f"ELBO {found['train_elbo']:.1f} nats in training, {found['heldout_elbo']:.1f} held out "
-        f"({best['heldout']['elbo']:.1f} at its best, at step {best['step']:,}).\n"
+        f"({best['heldout']['elbo']:.1f} at its best, at step {best['step']:,}"
+        + (f", with log p(x) about {tighter:.1f}" if tighter is not None else "")
+        + f").\n{best['active_units']} of {best['latent_dim']} latents in use.\n"
         f"{found['best_checkpoint']}"
     )
     if status.state == "stopped":

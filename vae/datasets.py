@@ -49,9 +49,9 @@ FORMAT_VERSION = 1
 # Bytes of memory-mapped images beyond which their pixels, four times as large, stay on disk.
 LARGEST_IN_MEMORY = 2**26
 
-# How much is read from a memory-mapped set before its pages are given back. Each row that is read
-# maps up to 64 kB of its surroundings as well.
-RELEASE_BYTES = 2**24
+# Images that are read from a memory-mapped set before its pages are given back: each may map 2 MB
+# of its surroundings into the process as well.
+READ_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -143,23 +143,18 @@ class Pixels:
         self.images = images
         self.indices = indices
         self.shape = (len(indices), int(np.prod(images.shape[1:])))
-        self._read_since_release = 0
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        pixels = flatten(self.images[self.indices[rows]])
-        self._release_pages(pixels.size)
-        return pixels
-
-    def _release_pages(self, read: int) -> None:
-        # Every page that was ever read stays mapped into the process, up to the whole file, until
-        # it is given back.
-        self._read_since_release += read
-        if self._read_since_release >= RELEASE_BYTES:
-            self._read_since_release = 0
+        chosen = self.indices[rows]
+        pixels = np.empty((len(chosen), self.shape[1]), self.dtype)
+        for start in range(0, len(chosen), READ_AT_ONCE):
+            part = slice(start, start + READ_AT_ONCE)
+            pixels[part] = flatten(self.images[chosen[part]])
             release_pages(self.images)
+        return pixels
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)

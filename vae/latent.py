@@ -35,8 +35,8 @@ from vae.objective import elbo_given_posterior, importance_weighted_bound
 # Images that pass through a model at once when a whole set is evaluated.
 CHUNK = 512
 
-# Decoded samples that pass through at once in the importance-weighted bound.
-DECODED_CHUNK = 16_384
+# Pixels that are decoded at once, of all samples of all images: 34 MB, of which a few are needed.
+DECODED_PIXELS = 2**23
 
 
 def decode(model: VAE, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +82,7 @@ class Reconstructions:
         z_mean: The posterior's means, (n, K).
         z_std: The posterior's standard deviations, (n, K).
         elbo: In nats, (n,); so are ``log_likelihood`` and ``kl``.
+        importance_weighted: The importance-weighted estimate of log p(x), in nats, (n,).
     """
 
     mean: np.ndarray
@@ -90,12 +91,15 @@ class Reconstructions:
     elbo: np.ndarray
     log_likelihood: np.ndarray
     kl: np.ndarray
+    importance_weighted: np.ndarray
 
 
-def reconstruct(model: VAE, pixels: np.ndarray | Pixels, samples: int = 16) -> Reconstructions:
+def reconstruct(
+    model: VAE, pixels: np.ndarray | Pixels, samples: int = 16, importance_samples: int = 128
+) -> Reconstructions:
     """Pass images through the encoder and back; arguments as for :func:`evaluate`."""
     posterior = encode(model, pixels)
-    terms = evaluate(model, pixels, samples)
+    terms = evaluate(model, pixels, samples, importance_samples)
     return Reconstructions(
         mean=decode(model, posterior.mean)[0],
         z_mean=posterior.mean,
@@ -103,6 +107,7 @@ def reconstruct(model: VAE, pixels: np.ndarray | Pixels, samples: int = 16) -> R
         elbo=terms["elbo"],
         log_likelihood=terms["log_likelihood"],
         kl=terms["kl"],
+        importance_weighted=terms["importance_weighted"],
     )
 
 
@@ -127,11 +132,15 @@ def evaluate(
         ``elbo``, ``log_likelihood``, ``kl`` and with importance samples ``importance_weighted``:
         float64 arrays of shape (n,), in nats; and ``kl_per_latent``, of shape (n, K).
     """
+
+    def at_once(samples: int) -> int:
+        return min(CHUNK, max(1, DECODED_PIXELS // (samples * model.pixels)))
+
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     columns: dict[str, list[torch.Tensor]] = {}
     with torch.inference_mode():
-        for chunk in _chunks(pixels):
+        for chunk in _chunks(pixels, at_once(samples)):
             x = chunk.to(device)
             posterior = model.encode(x)
             shape = (samples, len(x), model.latent_dim)
@@ -154,7 +163,7 @@ def evaluate(
                                 generator=generator,
                             ).to(device),
                         )
-                        for rows in x.split(max(1, DECODED_CHUNK // importance_samples))
+                        for rows in x.split(at_once(importance_samples))
                     ]
                 )
             for name, values in found.items():
@@ -312,6 +321,6 @@ def decoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
-def _chunks(pixels: np.ndarray | Pixels) -> Iterator[torch.Tensor]:
-    for start in range(0, len(pixels), CHUNK):
-        yield torch.from_numpy(np.asarray(pixels[start : start + CHUNK], dtype=np.float32))
+def _chunks(pixels: np.ndarray | Pixels, size: int = CHUNK) -> Iterator[torch.Tensor]:
+    for start in range(0, len(pixels), size):
+        yield torch.from_numpy(np.asarray(pixels[start : start + size], dtype=np.float32))

@@ -44,7 +44,7 @@ CHECKPOINT_SHARE = 0.02
 
 # Beyond this number of images a checkpoint is evaluated, and its posterior kept, on evenly spaced
 # ones: more would take longer than many a run and tell the same.
-EVALUATED_IMAGES = 20_000
+EVALUATED_IMAGES = 2_000
 
 # Each snapshot comes when the steps have grown by this factor since the last.
 SNAPSHOT_FACTOR = 1.2

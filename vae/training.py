@@ -44,8 +44,10 @@ EVALUATE_EVERY = 200
 # Seconds after which a record is due whatever the step, so that slow models show signs of life.
 RECORD_SECONDS = 1.0
 
-# Images that a large training set's mean and variance are measured on.
-STATISTICS_IMAGES = 20_000
+# Images that a large training set's mean and variance are measured on, and that stand for a large
+# held-out set while training goes on: evenly spaced ones.
+STATISTICS_IMAGES = 2_000
+HELDOUT_IMAGES = 2_000
 
 # Steps between two updates of the weights' average.
 AVERAGE_EVERY = 5
@@ -360,7 +362,8 @@ def train(
     Arguments:
         state: Where to start from, and what is changed.
         images: The training set, pixels in [0, 1], of shape (N, D).
-        heldout: The held-out set, of shape (n, D).
+        heldout: The held-out set, of shape (n, D); of a large one, evenly spaced images are looked
+            at.
 
     Raises:
         VisageError: The batch is larger than the training set, or the loss is no longer a number.
@@ -369,6 +372,7 @@ def train(
     check_batch(config, len(images))
     if state.step == 0:
         state.fit_to(images)
+    heldout = heldout[:: 1 + len(heldout) // HELDOUT_IMAGES]
     alone = world_size() == 1
     gradient = (ElboGradient if alone else DistributedGradient)(state.model, config.batch_size)
     # Ranks must yield at the same steps, so that they can agree on what comes next.
