@@ -460,13 +460,9 @@ def minibatches(
         random = np.random.default_rng([config.seed, epoch])
         order = random.permutation(len(images))
         starts = random.integers(len(offsets) - size + 1, size=per_epoch)
-        noise = (
-            torch.from_numpy(
-                random.standard_normal((per_epoch, size, config.latent_dim), dtype=np.float32)
-            )
-            .to(device)[:, share]
-            .unbind()
-        )
+        noise_shape = per_epoch, size, config.latent_dim
+        noise = random.standard_normal(noise_shape, dtype=np.float32)[:, share]
+        noise = torch.from_numpy(noise).to(device).unbind()
         order = order[: per_epoch * size].reshape(per_epoch, size)[:, share]
         rows = torch.from_numpy(order).to(device).unbind()
         for place in range(first, min(per_epoch, first + config.steps - state.step)):
