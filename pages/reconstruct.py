@@ -132,10 +132,10 @@ def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructio
                 alt=f"Face {number}: original, reconstruction and difference",
             )
             st.caption(
-                f"**#{number}** · ELBO **{session.number(found.elbo[place])}** nats · "
-                f"log p(x) ≈ {session.number(found.importance_weighted[place])}  \n"
+                f"**#{number}** · ELBO **{session.number(found.elbo[place])}** nats  \n"
                 f"log-likelihood {session.number(found.log_likelihood[place])} · "
-                f"KL {session.number(found.kl[place], 1)}"
+                f"KL {session.number(found.kl[place], 1)}  \n"
+                f"log p(x) ≈ {session.number(found.importance_weighted[place])}"
             )
 
 

@@ -363,9 +363,9 @@ def _description(choice: Choice) -> str:
     elbo = figure(info.get("heldout"), "elbo")
     if elbo is not None:
         lines.append(f"held-out ELBO {number(elbo)} nats")
-        log_p = figure(info.get("heldout"), "importance_weighted")
-        if log_p is not None:
-            lines[-1] += f", log p(x) ≈ {number(log_p)}"
+    log_p = figure(info.get("heldout"), "importance_weighted")
+    if log_p is not None:
+        lines.append(f"held-out log p(x) ≈ {number(log_p)} nats")
     brought = choice.path.parent == collection.folder()
     lines.append("your run" if choice.state else "uploaded" if brought else "shipped")
     when = _date(info.get("trained_at"))
