@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.browser import CHROMIUM, SWITCHES, served
 
@@ -29,3 +29,13 @@ def browser() -> Iterator[Browser]:
 def app_server() -> Server:
     """``app_server(script, env)``: a Streamlit script on a free port, as a context manager."""
     return served
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a window of its own."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from vae import datasets
 
@@ -24,15 +24,6 @@ def app(app_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     with app_server(ROOT / "app.py", environment) as address:
         yield address
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    yield page
-    context.close()
 
 
 def test_pinned_faces_become_a_path(app: str, page: Page):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from vae import datasets
 
@@ -36,15 +36,6 @@ def app(app_server, folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def faces() -> np.ndarray:
     return datasets.load("olivetti").images
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    yield page
-    context.close()
 
 
 def png(image: np.ndarray | Image.Image) -> bytes:
