@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, session
-from ui.session import number
+from ui.session import figure, number
 from vae import images, latent
 from vae.errors import VisageError
 from vae.metrics import MetricsFile, Records
@@ -133,6 +133,21 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
         ):
             digits = 1 if label.startswith("KL") else 0
             st.metric(label, "–" if value is None else number(value, digits), width=100)
+    if not status.is_alive and (words := best_in_words(run.results())):
+        st.caption(words)
+
+
+def best_in_words(results: dict) -> str:
+    """What is known of a run's best model once it has been looked at closely, or nothing."""
+    heldout = results.get("heldout")
+    elbo, log_p = figure(heldout, "elbo"), figure(heldout, "importance_weighted")
+    if elbo is None or log_p is None:
+        return ""
+    in_use = f"{results['active_units']} of {results['latent_dim']} latents in use"
+    return (
+        f"The best model, held out: ELBO {number(elbo)} nats, log p(x) ≈ {number(log_p)} by "
+        f"importance weighting; {in_use}."
+    )
 
 
 def state_in_words(status: Status) -> str:
