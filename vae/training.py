@@ -100,12 +100,12 @@ RECIPES = {
     "default": Recipe(
         steps=4_000,
         hidden_dims=(200, 200, 200),
-        learning_rate=6e-3,
+        learning_rate=8e-3,
         warmup_steps=200,
         cosine=True,
         fit_to_data=True,
         input_noise=0.1,
-        clip_norm=50.0,
+        clip_norm=20.0,
         averaging=0.99,
     ),
 }
