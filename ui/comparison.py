@@ -37,7 +37,7 @@ def compare(found: dict[str, Run]) -> None:
         return
     draw_curves(chosen)
     with session.sentences():
-        st.dataframe(table(chosen), width="stretch")
+        st.dataframe(table(chosen), width="stretch", height="content")
     draw_manifolds(chosen)
 
 
@@ -77,7 +77,7 @@ def results(run: Run) -> dict[str, str]:
     rows = {"state": status.state, "steps taken": f"{status.step:,}"}
     for label, part, term in (
         ("held-out ELBO, nats", "heldout", "elbo"),
-        ("held-out log p(x), importance-weighted", "heldout", "importance_weighted"),
+        ("held-out log p(x)", "heldout", "importance_weighted"),
         ("training ELBO, nats", "train", "elbo"),
         ("held-out KL, nats", "heldout", "kl"),
     ):

@@ -68,7 +68,8 @@ class Adagrad:
         choices = {"lr_decay": 0.0, "eps": 1e-10, "weight_decay": 0.0, "maximize": False}
         if self.weights.device.type == "cpu":
             # What adagrad(…, fused=True) calls in the end; on its way there it spends another
-            # quarter of the time. PyTorch has this kernel for processors alone.
+            # quarter of the time. PyTorch has this kernel for processors alone; without a decay of
+            # the rate it needs no count of the steps.
             torch._fused_adagrad_(*tensors, lr=learning_rate, **choices)
         else:
             adagrad(*tensors, foreach=False, lr=learning_rate, **choices)
