@@ -42,7 +42,7 @@ sys.path.insert(0, {root!r})
 import streamlit as st
 from ui.latent_pad import latent_pad
 from vae import VAE
-from vae.checkpoint import Checkpoint
+from vae.models.checkpoint import Checkpoint
 st.set_page_config(layout="wide")
 model = VAE((28, 20), 2, {hidden}).requires_grad_(False).eval()
 latent_pad(Checkpoint(model, {{}}), key="pad", model_id="drag", version="1")

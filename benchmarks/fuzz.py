@@ -28,9 +28,11 @@ import scipy.io
 import torch
 from PIL import Image
 
-from vae import VAE, collection, ingest, save_checkpoint
+from vae import VAE, save_checkpoint
+from vae.datasets import ingest
+from vae.datasets.ingest import Choices, Layout
 from vae.errors import VisageError
-from vae.ingest import Choices, Layout
+from vae.models import collection
 
 SECONDS = 5.0
 MEGABYTES = 1024

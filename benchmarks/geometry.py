@@ -14,8 +14,9 @@ import click
 import numpy as np
 import torch
 
-from vae import geometry, load_checkpoint
-from vae.geometry import DecoderSurface
+from vae import load_checkpoint
+from vae.latent import geometry
+from vae.latent.geometry import DecoderSurface
 
 FRAMES = 33
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vae.ingest import look, store
+from vae.datasets.ingest import look, store
 
 
 def main() -> None:

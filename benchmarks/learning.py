@@ -28,7 +28,7 @@ import torch
 from benchmarks.pictures import save
 from vae import datasets
 from vae.runs import Run
-from vae.training import RECIPES
+from vae.training.loop import RECIPES
 
 
 @click.command()

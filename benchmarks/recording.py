@@ -12,8 +12,10 @@ from pathlib import Path
 import click
 import torch
 
-from vae import recording, runs, training
-from vae.training import TrainingConfig
+from vae import runs
+from vae.runs import trainer
+from vae.training import loop
+from vae.training.loop import TrainingConfig
 
 
 @click.command()
@@ -25,7 +27,7 @@ def main(dataset: str, steps: int, threads: int) -> None:
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
     evaluations: list[float] = []
-    evaluate = training.evaluate
+    evaluate = loop.evaluate
 
     def timed(*arguments, **options) -> dict:
         started = time.perf_counter()
@@ -33,19 +35,20 @@ def main(dataset: str, steps: int, threads: int) -> None:
         evaluations.append(time.perf_counter() - started)
         return found
 
-    training.evaluate = timed
+    loop.evaluate = timed
     with tempfile.TemporaryDirectory() as folder:
         run = runs.create(TrainingConfig(dataset=dataset, steps=steps), Path(folder) / "run")
         passed, within = [], []
-        for progress in recording.trained(run):
+        for progress in trainer.trained(run):
             passed.append(time.perf_counter())
             within.append(progress.seconds)
         last_words = time.perf_counter() - passed[-1]
-    loop = within[-1] - within[0]
-    outside = passed[-1] - passed[0] - loop
+    looping = within[-1] - within[0]
+    outside = passed[-1] - passed[0] - looping
     click.echo(
-        f"{steps:,} steps in {loop:.1f} s: evaluations {sum(evaluations) / loop:.1%} of that; "
-        f"records, snapshots and checkpoints {outside / loop:.1%} on top; "
+        f"{steps:,} steps in {looping:.1f} s: "
+        f"evaluations {sum(evaluations) / looping:.1%} of that; "
+        f"records, snapshots and checkpoints {outside / looping:.1%} on top; "
         f"the last checkpoint, with its importance-weighted bounds, {last_words:.1f} s"
     )
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui import bring_data, data_set, session, shelf
+from ui import session
+from ui.data import bring_data, data_set, shelf
 from vae import datasets
 
 SETS, BRING, MODELS = "Data sets", "Bring a data set", "Models"

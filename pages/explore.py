@@ -7,7 +7,7 @@ from ui import link, paths, session
 from ui.latent_pad import latent_pad, settled
 from ui.session import Choice
 from vae import images, latent
-from vae.checkpoint import Checkpoint
+from vae.models.checkpoint import Checkpoint
 
 NEIGHBOURS = 6
 

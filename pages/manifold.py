@@ -6,9 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, overlays, session
+from ui import charts, session
+from ui.manifold import overlays
 from vae import images, latent
-from vae.checkpoint import Checkpoint
+from vae.models.checkpoint import Checkpoint
 
 # Printed at 300 dots an inch, the picture is 20 cm wide or more: enough for a page's column.
 DPI = 300

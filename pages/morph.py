@@ -3,10 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, film, marks, paths, session, stops, stretch_map
+from ui import charts, paths, session
+from ui.morph import film, marks, stops, stretch_map
 from ui.session import Choice
-from vae import geometry, images, latent
-from vae.checkpoint import Checkpoint
+from vae import images, latent
+from vae.latent import geometry
+from vae.models.checkpoint import Checkpoint
 
 # The geodesic comes first: it has the colour of what matters.
 KINDS = ("geodesic", "straight", "spherical")

@@ -6,8 +6,8 @@ import streamlit as st
 from ui import charts, missing_data, photo, session
 from ui.session import Choice
 from vae import images, latent
-from vae.datasets import Faces
-from vae.latent import Reconstructions
+from vae.datasets.sources import Faces
+from vae.latent.arrays import Reconstructions
 
 FACES, PHOTO = "Faces of the data set", "Your own photo"
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui import comparison, new_run, run_controls, session, time_lapse, training
+from ui import session
+from ui.train import comparison, new_run, run_controls, time_lapse, watch
 from vae import runs
 from vae.runs import Run
 
@@ -25,7 +26,7 @@ def main() -> None:
     elif view == COMPARE:
         comparison.compare(found)
     else:
-        watch(choose_run(found))
+        show(choose_run(found))
 
 
 def explain() -> None:
@@ -98,11 +99,11 @@ def choose_run(found: dict[str, Run]) -> Run:
     return found[name]
 
 
-def watch(run: Run) -> None:
+def show(run: Run) -> None:
     changed = run_controls.offer(run)
     if changed is not None:
         turn_to(changed)
-    training.watch(run)
+    watch.watch(run)
     time_lapse.show(run)
 
 

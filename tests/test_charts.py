@@ -9,7 +9,7 @@ from PIL import Image
 
 from ui import charts
 from vae.images import tile
-from vae.latent import manifold_grid
+from vae.latent.arrays import manifold_grid
 
 RNG = np.random.default_rng(0)
 

@@ -11,9 +11,9 @@ import safetensors.torch
 import torch
 
 from vae import VAE, load_checkpoint, save_checkpoint
-from vae.checkpoint import FORMAT_VERSION, read_info
 from vae.errors import VisageError
-from vae.model import Gaussian
+from vae.models.checkpoint import FORMAT_VERSION, read_info
+from vae.models.vae import Gaussian
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 from safetensors.torch import save_file
 
-from vae import processes, runs
+from vae import runs
 from vae.__main__ import main
-from vae.checkpoint import load_checkpoint
+from vae.models.checkpoint import load_checkpoint
+from vae.runs import processes
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--dataset", "olivetti", "--hidden", "8", "--batch-size", "20"]
@@ -108,7 +109,7 @@ def test_a_run_that_is_not_there(command, runs_folder):
 
 
 def test_what_a_run_waits_for_and_died_of_is_listed(runs_folder):
-    from vae import queue
+    from vae.runs import queue
 
     me = processes.this_process()
     for name, state, born in (("a", "queued", me.born), ("b", "running", 0.0)):

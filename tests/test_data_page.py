@@ -10,8 +10,11 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ui.photo_frame import Frame, _checked, fitting
-from vae import collection, datasets, ingest, recording, runs
-from vae.training import TrainingConfig
+from vae import datasets, runs
+from vae.datasets import ingest
+from vae.models import collection
+from vae.runs import trainer
+from vae.training.loop import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ROOT / "checkpoints" / "olivetti-2d.safetensors"
@@ -208,7 +211,7 @@ def test_colour_works_on_every_page():
     np.save(buffer, (shades * np.ones((40, 12, 10, 3)) * 255).astype(np.uint8))
     ingest.store(ingest.look({"shades.npy": buffer}))
     run = runs.create(TrainingConfig(dataset="shades", steps=40, hidden_dims=(8,), batch_size=20))
-    list(recording.trained(run))
+    list(trainer.trained(run))
     for page in ("explore", "manifold", "reconstruct", "morph", "train", "data"):
         assert errors(visit(page, model=run.name)) == []
     app = visit("reconstruct", model=run.name)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vae import datasets
-from vae.datasets import Faces, Pixels
+from vae.datasets import sources
+from vae.datasets.sources import Faces, Pixels
 from vae.errors import VisageError
 
 
@@ -29,7 +30,7 @@ def frey_content(monkeypatch):
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {"ff": images})
     content = buffer.getvalue()
-    monkeypatch.setattr(datasets, "FREY_SHA256", hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(sources, "FREY_SHA256", hashlib.sha256(content).hexdigest())
     return content
 
 
@@ -118,8 +119,8 @@ def test_an_unknown_data_set_gets_a_sentence():
 
 
 def test_a_memory_mapped_set_reads_like_an_array(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "LARGEST_IN_MEMORY", 0)
-    monkeypatch.setattr(datasets, "READ_AT_ONCE", 7)
+    monkeypatch.setattr(sources, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(sources, "READ_AT_ONCE", 7)
     images = np.random.default_rng(0).integers(0, 256, (50, 3, 4), dtype=np.uint8)
     np.save(tmp_path / "some.npy", images)
     faces = datasets.load(tmp_path / "some.npy")
@@ -180,14 +181,14 @@ def serve(monkeypatch, content):
 
 @pytest.mark.parametrize("content", [b"", b"MATLAB 5.0 MAT-file, but not really"])
 def test_a_wrong_upload_is_refused_and_changes_nothing(empty_data_folder, frey_content, content):
-    datasets.store_frey(frey_content)
+    sources.store_frey(frey_content)
     with pytest.raises(VisageError, match="damaged or another file"):
-        datasets.store_frey(content)
-    assert (empty_data_folder / datasets.FREY_FILE).read_bytes() == frey_content
+        sources.store_frey(content)
+    assert (empty_data_folder / sources.FREY_FILE).read_bytes() == frey_content
 
 
 def test_an_upload_is_kept(empty_data_folder, frey_content):
-    assert len(datasets.store_frey(frey_content)) == 1965
+    assert len(sources.store_frey(frey_content)) == 1965
     assert datasets.is_here("frey")
 
 
@@ -196,13 +197,13 @@ def test_an_upload_is_refused_where_nothing_may_change(
 ):
     monkeypatch.setenv("VISAGE_READ_ONLY", "1")
     with pytest.raises(VisageError, match="read-only"):
-        datasets.store_frey(frey_content)
+        sources.store_frey(frey_content)
     assert not datasets.is_here("frey")
 
 
 def test_a_damaged_file_in_the_folder_gets_a_sentence(empty_data_folder):
     empty_data_folder.mkdir()
-    (empty_data_folder / datasets.FREY_FILE).write_bytes(b"damaged")
+    (empty_data_folder / sources.FREY_FILE).write_bytes(b"damaged")
     with pytest.raises(VisageError, match="damaged or another file"):
         datasets.load("frey")
 

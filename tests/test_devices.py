@@ -7,10 +7,11 @@ import math
 import pytest
 import torch
 
-from vae import datasets, training
+from vae import datasets
 from vae.errors import VisageError
-from vae.gradient import ElboGradient
-from vae.training import RECIPES, TrainingConfig, TrainingState, choose_device, minibatches
+from vae.training import loop
+from vae.training.gradient import ElboGradient
+from vae.training.loop import RECIPES, TrainingConfig, TrainingState, choose_device, minibatches
 
 AWAY = torch.device("meta")
 
@@ -36,7 +37,7 @@ def test_the_gpu_is_taken_where_there_is_one(available, cuda, chosen):
 
 def test_each_rank_of_a_machine_has_a_gpu_of_its_own(available, monkeypatch):
     available(cuda=True)
-    monkeypatch.setattr(training, "world_size", lambda: 4)
+    monkeypatch.setattr(loop, "world_size", lambda: 4)
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert choose_device("cuda") == torch.device("cuda", 3)
 
@@ -57,7 +58,7 @@ def test_an_unknown_device_gets_a_sentence(available):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_on_a_gpu_the_data_and_every_operation_of_a_step_stay_there(monkeypatch, recipe):
     images, _ = datasets.load("olivetti").split()
-    monkeypatch.setattr(training, "choose_device", lambda name: AWAY)
+    monkeypatch.setattr(loop, "choose_device", lambda name: AWAY)
     config = TrainingConfig(dataset="olivetti", recipe=recipe, batch_size=50, steps=3)
     state = TrainingState(config, (28, 23))
     # The norm of what has no values can't be looked at.

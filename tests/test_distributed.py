@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from vae import VAE, load_checkpoint
-from vae.gradient import ElboGradient
 from vae.runs import Run
-from vae.training import one_buffer
+from vae.training.gradient import ElboGradient
+from vae.training.loop import one_buffer
 
 TORCHRUN = ["-m", "torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
 TRAIN = ["-m", "vae", "train", "--dataset", "olivetti", "--hidden", "20", "--batch-size", "60"]
@@ -23,9 +23,9 @@ TRAIN = ["-m", "vae", "train", "--dataset", "olivetti", "--hidden", "20", "--bat
 # What each rank does in the test of the gradient: its share of a minibatch of 7 images.
 RANK = """
 import sys, torch
-from vae.distributed import DistributedGradient, joined, rank, world_size
+from vae.training.distributed import DistributedGradient, joined, rank, world_size
 from tests.test_distributed import minibatch, model
-from vae.training import one_buffer
+from vae.training.loop import one_buffer
 share = slice(rank(), None, world_size())
 with joined(torch.device("cpu")):
     network = model()

@@ -9,12 +9,12 @@ import scipy.stats
 import torch
 from hypothesis import given, settings, strategies
 
-from vae import geometry
-from vae.checkpoint import load_checkpoint
 from vae.errors import VisageError
-from vae.geometry import DecoderSurface, Surface
-from vae.latent import manifold_grid
-from vae.model import VAE, Gaussian
+from vae.latent import geometry
+from vae.latent.arrays import manifold_grid
+from vae.latent.geometry import DecoderSurface, Surface
+from vae.models.checkpoint import load_checkpoint
+from vae.models.vae import VAE, Gaussian
 
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "frey-2d.safetensors"
 

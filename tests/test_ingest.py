@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from vae import datasets, ingest, load_checkpoint, recording, runs
+from vae import datasets, load_checkpoint, runs
+from vae.datasets import ingest, sources
+from vae.datasets.ingest import Choices, Layout, look, store
+from vae.datasets.survey import survey
 from vae.errors import VisageError
-from vae.ingest import Choices, Layout, look, store
-from vae.survey import survey
-from vae.training import TrainingConfig
+from vae.runs import trainer
+from vae.training.loop import TrainingConfig
 
 quick = settings(
     max_examples=60,
@@ -110,7 +112,7 @@ def test_it_trains_to_the_same_elbo_under_its_name(olivetti, tmp_path):
     found = {}
     for name in ("olivetti", "mine"):
         run = runs.create(TrainingConfig(dataset=name, steps=30, hidden_dims=(20,)))
-        list(recording.trained(run))
+        list(trainer.trained(run))
         found[name] = load_checkpoint(run.last).info
     assert found["mine"]["dataset"] == "mine"
     for field in ("train", "heldout", "dataset_sha256"):
@@ -308,7 +310,7 @@ def test_one_broken_image_is_skipped_and_listed(olivetti):
     np.testing.assert_array_equal(stored.faces.images, np.delete(olivetti[:9], [4, 5], axis=0))
     assert {name for name, _ in stored.skipped} == {"4.png", "5.png", "notes.txt"}
     assert "damaged" in dict(stored.skipped)["4.png"]
-    assert datasets.described("most")["skipped"] == 3
+    assert sources.described("most")["skipped"] == 3
 
 
 def test_nothing_to_take_gets_a_sentence_and_leaves_nothing(data_folder):

@@ -7,7 +7,7 @@ import torch
 
 from vae import VAE, elbo
 from vae.errors import VisageError
-from vae.latent import (
+from vae.latent.arrays import (
     decode,
     decoder_layers,
     encode,

@@ -10,7 +10,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from vae import VAE
 from vae.errors import VisageError
-from vae.model import Gaussian, GaussianMLP
+from vae.models.vae import Gaussian, GaussianMLP
 
 sizes = st.integers(1, 5)
 

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ui import film, paths, session, stops
+from ui import paths, session
+from ui.morph import film, stops
 from vae import VAE, save_checkpoint
-from vae.model import Gaussian
+from vae.models.vae import Gaussian
 
 ROOT = Path(__file__).parents[1]
 

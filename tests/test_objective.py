@@ -7,10 +7,10 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from vae import VAE, elbo, importance_weighted_bound
-from vae.gradient import ElboGradient
-from vae.model import Gaussian
-from vae.objective import elbo_given_posterior
-from vae.training import one_buffer
+from vae.models.objective import elbo_given_posterior
+from vae.models.vae import Gaussian
+from vae.training.gradient import ElboGradient
+from vae.training.loop import one_buffer
 
 
 class LinearGaussian:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vae.optimizers import Adagrad, Adam
+from vae.training.optimizers import Adagrad, Adam
 
 
 @pytest.mark.parametrize(

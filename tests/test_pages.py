@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from ui import session
 from vae import VAE, datasets, save_checkpoint
-from vae.model import Gaussian
+from vae.models.vae import Gaussian
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("explore", "manifold", "reconstruct")

@@ -8,10 +8,10 @@ import torch
 from scipy.optimize import minimize
 
 from vae import VAE, datasets, load_checkpoint
-from vae.latent import encode
-from vae.model import Gaussian
-from vae.objective import elbo_given_posterior
-from vae.refine import refine
+from vae.latent.arrays import encode
+from vae.latent.refine import refine
+from vae.models.objective import elbo_given_posterior
+from vae.models.vae import Gaussian
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "olivetti-2d.safetensors"
 

@@ -19,10 +19,10 @@ import torch
 from PIL import Image
 
 from tests import trainers
-from vae import load_checkpoint, processes, queue, recording, runs
+from vae import load_checkpoint, runs
 from vae.errors import VisageError
-from vae.runs import Run
-from vae.training import Progress, TrainingConfig
+from vae.runs import Run, processes, queue, trainer
+from vae.training.loop import Progress, TrainingConfig
 
 # A run that takes a few seconds.
 STEPS = 2_000
@@ -243,7 +243,7 @@ def test_a_run_of_another_machine_is_judged_by_its_heartbeat(runs_folder):
 def failure(run: Run) -> str:
     """The sentence that a run fails with, which its status tells as well."""
     with pytest.raises(VisageError) as raised:
-        for _ in recording.trained(run):
+        for _ in trainer.trained(run):
             pass
     status = run.status()
     assert status.state == "failed"
@@ -276,7 +276,7 @@ def test_failures_are_told_in_words(runs_folder, monkeypatch, error, sentence):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(recording, "train", fail)
+    monkeypatch.setattr(trainer, "train", fail)
     run = runs.create(configured(), runs_folder / "run")
     with pytest.raises(VisageError, match=sentence):
         failure(run)
@@ -445,7 +445,7 @@ def test_a_read_only_installation_changes_nothing(runs_folder, monkeypatch):
         lambda: run.extend(9_999),
         lambda: run.rename("other"),
         lambda: runs.create(configured()),
-        lambda: next(recording.trained(run)),
+        lambda: next(trainer.trained(run)),
     ):
         with pytest.raises(VisageError, match="read-only"):
             change()
@@ -548,7 +548,7 @@ def line(step: int, spike: int = 0) -> str:
 
 
 def written(path: Path, count: int, spike: int = 0):
-    from vae.metrics import MetricsFile
+    from vae.runs.metrics import MetricsFile
 
     with path.open("w") as file:
         file.writelines(line(step, spike) for step in range(1, count + 1))

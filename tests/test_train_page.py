@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ui import training
-from vae import processes, recording, runs
-from vae.runs import Run
-from vae.training import TrainingConfig
+from ui.train import watch
+from vae import runs
+from vae.runs import Run, processes, trainer
+from vae.training.loop import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 PICKER = "model"
@@ -46,7 +46,7 @@ def trained(name: str, **choices) -> Run:
         **{"dataset": "olivetti", "hidden_dims": (8,), "steps": 60, "batch_size": 20} | choices
     )
     run = runs.create(config, runs.folder() / name)
-    for _ in recording.trained(run):
+    for _ in trainer.trained(run):
         pass
     return run
 
@@ -62,14 +62,14 @@ def alive(name: str, state: str = "running") -> Run:
 def intervals(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     """Will hold the seconds between two looks of each page at its run."""
     asked = []
-    fragment = training.st.fragment
+    fragment = watch.st.fragment
 
     def remembered(draw=None, run_every=None):
-        if draw is training.look:
+        if draw is watch.look:
             asked.append(run_every)
         return fragment(draw, run_every=run_every)
 
-    monkeypatch.setattr(training.st, "fragment", remembered)
+    monkeypatch.setattr(watch.st, "fragment", remembered)
     return asked
 
 
@@ -142,7 +142,7 @@ def test_a_run_that_is_alive_is_asked_again_and_can_be_stopped(monkeypatch):
     asked = intervals(monkeypatch)
     app = visit()
     assert app.selectbox(key="train_run").value == "faces"
-    assert asked == [training.REFRESH, training.REFRESH_PICTURES]
+    assert asked == [watch.REFRESH, watch.REFRESH_PICTURES]
     assert labels(app) >= {"Stop"} and "Delete for good" not in labels(app)
     press(app, "Stop")
     assert run.stop_requested()
@@ -150,7 +150,7 @@ def test_a_run_that_is_alive_is_asked_again_and_can_be_stopped(monkeypatch):
 
 
 def test_a_queued_run_says_how_many_are_before_it(monkeypatch):
-    from vae import queue
+    from vae.runs import queue
 
     me = processes.this_process()
     queue.join(Path("/other"), me)
@@ -252,4 +252,4 @@ def test_a_run_that_another_viewer_deleted_is_missed_in_words():
 
 def test_durations_are_told_as_people_do():
     said = {0.2: "0 s", 59.6: "1 min", 61: "1 min 1 s", 3_600: "1 h", 100_000: "1 d 3 h"}
-    assert {seconds: training.duration(seconds) for seconds in said} == said
+    assert {seconds: watch.duration(seconds) for seconds in said} == said

@@ -9,8 +9,8 @@ import torch
 
 from vae import datasets
 from vae.errors import VisageError
-from vae.latent import evaluate
-from vae.training import (
+from vae.latent.arrays import evaluate
+from vae.training.loop import (
     RECIPES,
     TrainingConfig,
     TrainingState,
@@ -160,7 +160,7 @@ def test_the_paper_s_recipe_takes_torch_s_own_adagrad_steps(sets):
         ],
         lr=0.01,
     )
-    from vae.objective import elbo
+    from vae.models.objective import elbo
 
     drawing = TrainingState(configured(recipe="paper", steps=5), SHAPE)
     for x, _, noise in minibatches(sets[0], drawing):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from vae import datasets, recording
+from vae import datasets
 from vae.errors import VisageError
-from vae.runs import Run
-from vae.training import TrainingConfig, TrainingState
+from vae.runs import Run, trainer
+from vae.training.loop import TrainingConfig, TrainingState
 
 # The process that trainers are forked from imports this module. It reads the images, and imports
 # what PyTorch does when its first optimiser is made, once.
@@ -37,12 +37,12 @@ def start(run: Run, largest_file: int | None = None) -> BaseProcess:
 def _train(path: Path, environment: Mapping[str, str], largest_file: int | None) -> None:
     os.environ.update(environment)
     torch.set_num_threads(1)
-    recording.CHECKPOINT_SECONDS = CHECKPOINT_SECONDS
-    recording.CHECKPOINT_SHARE = 1.0
+    trainer.CHECKPOINT_SECONDS = CHECKPOINT_SECONDS
+    trainer.CHECKPOINT_SHARE = 1.0
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     try:
-        for _ in recording.trained(Run(path)):
+        for _ in trainer.trained(Run(path)):
             pass
     except VisageError:
         raise SystemExit(2) from None

@@ -7,7 +7,8 @@ import streamlit as st
 from ui import session
 from ui.session import Choice
 from vae import datasets
-from vae.datasets import Faces
+from vae.datasets import sources
+from vae.datasets.sources import Faces
 
 # frey_rawface.mat has 1.1 MB.
 LARGEST_UPLOAD_MB = 5
@@ -56,13 +57,13 @@ def offer_frey() -> None:
                 st.rerun()
     with right:
         file = st.file_uploader(
-            f"**Or give the file** {datasets.FREY_FILE}",
+            f"**Or give the file** {sources.FREY_FILE}",
             type="mat",
             max_upload_size=LARGEST_UPLOAD_MB,
         )
         if file is not None:
             with session.sentences():
-                datasets.store_frey(file.getvalue())
+                sources.store_frey(file.getvalue())
                 st.rerun()
 
 

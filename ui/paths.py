@@ -9,8 +9,8 @@ import streamlit as st
 
 from ui import session
 from ui.latent_pad import Arrow
-from vae import geometry
-from vae.geometry import DecoderSurface
+from vae.latent import geometry
+from vae.latent.geometry import DecoderSurface
 
 # The longest arrow on the pad, in standard deviations of the prior.
 ARROW = 0.9

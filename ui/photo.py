@@ -12,10 +12,11 @@ from PIL import Image
 from ui import charts, link, session
 from ui.photo_frame import Frame, photo_frame
 from ui.session import Choice
-from vae import images, latent, photos
-from vae.checkpoint import Checkpoint
+from vae import images, latent
+from vae.datasets import photos
 from vae.errors import VisageError
-from vae.refine import Refined, refine
+from vae.latent.refine import Refined, refine
+from vae.models.checkpoint import Checkpoint
 
 UPLOAD, WEBCAM = "Upload", "Webcam"
 

@@ -36,11 +36,13 @@ import streamlit as st
 
 from ui.charts import latent_name
 from ui.navigation import navigate
-from vae import collection, datasets, latent, runs
-from vae.checkpoint import Checkpoint, load_checkpoint, read_info
-from vae.datasets import Faces
+from vae import datasets, latent, runs
+from vae.datasets import sources
+from vae.datasets.sources import Faces
 from vae.errors import VisageError
-from vae.runs import read_only
+from vae.models import collection
+from vae.models.checkpoint import Checkpoint, load_checkpoint, read_info
+from vae.runs.run import read_only
 
 # Streamlit collects garbage after every run of every visitor's script, which takes 0.13 s of CPU
 # time with the objects of the libraries to go through. None of those will ever be garbage.
@@ -209,7 +211,7 @@ def faces(name: str) -> Faces:
     Raises:
         VisageError: It is not here, or damaged.
     """
-    file = datasets.file_of(name)
+    file = sources.file_of(name)
     return _faces(name, file, file.stat().st_mtime_ns if file.is_file() else 0)
 
 

@@ -22,6 +22,6 @@ if "OMP_WAIT_POLICY" not in os.environ:
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 from vae import datasets
-from vae.checkpoint import load_checkpoint, save_checkpoint
-from vae.model import VAE
-from vae.objective import elbo, importance_weighted_bound
+from vae.models.checkpoint import load_checkpoint, save_checkpoint
+from vae.models.objective import elbo, importance_weighted_bound
+from vae.models.vae import VAE

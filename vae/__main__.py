@@ -14,11 +14,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vae import datasets, distributed, export, images, ingest, recording, runs
-from vae.checkpoint import load_checkpoint, replacing
+from vae import datasets, images, runs
+from vae.datasets import ingest
 from vae.errors import VisageError
-from vae.latent import active_units, decode, encode, manifold_grid
-from vae.training import RECIPES, TrainingConfig, choose_device
+from vae.files import replacing
+from vae.latent.arrays import active_units, decode, encode, manifold_grid
+from vae.models import onnx
+from vae.models.checkpoint import load_checkpoint
+from vae.runs import trainer
+from vae.training import distributed
+from vae.training.loop import RECIPES, TrainingConfig, choose_device
 
 
 class Commands(click.Group):
@@ -209,7 +214,7 @@ def follow(run: runs.Run) -> None:
     news = {}
     silent = distributed.rank() > 0 or not sys.stderr.isatty()
     with tqdm(total=run.config.steps, unit="step", disable=silent, dynamic_ncols=True) as bar:
-        for progress in recording.trained(run, say_place):
+        for progress in trainer.trained(run, say_place):
             bar.update(progress.step - bar.n)
             news["ELBO"] = f"{progress.elbo:.1f}"
             if progress.heldout_elbo is not None:
@@ -383,7 +388,7 @@ def evaluate_command(
         split |= info["split"]
     sets = faces.split(split["holdout"], split["how"], split["seed"])
     found = {
-        part: recording.summary(model, pixels, samples, importance_samples)
+        part: trainer.summary(model, pixels, samples, importance_samples)
         for part, pixels in zip(("train", "heldout"), sets, strict=True)
     }
     active = active_units(encode(model, sets[0]))
@@ -433,7 +438,7 @@ def sample_command(checkpoint: Path, out: Path, count: int, seed: int, scale: in
 def export_command(checkpoint: Path, out: Path) -> None:
     """Write encoder.onnx and decoder.onnx, checked against the model."""
     model = load_checkpoint(checkpoint).model
-    for name, content in (("encoder", export.encoder(model)), ("decoder", export.decoder(model))):
+    for name, content in (("encoder", onnx.encoder(model)), ("decoder", onnx.decoder(model))):
         with replacing(out / f"{name}.onnx") as beside:
             beside.write_bytes(content)
         click.echo(str(out / f"{name}.onnx"))

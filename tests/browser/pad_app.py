@@ -9,7 +9,7 @@ import streamlit as st
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ui.latent_pad import Arrow, Mark, latent_pad
-from vae.checkpoint import load_checkpoint
+from vae.models.checkpoint import load_checkpoint
 
 
 @st.cache_resource

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from ui.latent_pad import pack
 from vae import VAE, save_checkpoint
-from vae.checkpoint import Checkpoint
-from vae.model import Gaussian
+from vae.models.checkpoint import Checkpoint
+from vae.models.vae import Gaussian
 
 ROOT = Path(__file__).parents[2]
 

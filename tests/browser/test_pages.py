@@ -12,10 +12,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import link_frey
 from vae import VAE, save_checkpoint
-from vae.model import Gaussian
-from vae.processes import this_process
+from vae.models.vae import Gaussian
 from vae.runs import Run, create
-from vae.training import TrainingConfig
+from vae.runs.processes import this_process
+from vae.training.loop import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("explore", "manifold", "reconstruct")

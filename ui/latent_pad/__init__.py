@@ -21,8 +21,8 @@ import numpy as np
 import streamlit as st
 
 from vae import latent
-from vae.checkpoint import Checkpoint
 from vae.images import png, to_uint8
+from vae.models.checkpoint import Checkpoint
 
 # A model with more bytes of decoder than this is decoded on the server.
 LARGEST_DECODER = 64 * 2**20

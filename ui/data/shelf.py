@@ -1,0 +1,111 @@
+"""The models that are here: download one, or its ONNX files, and bring one."""
+
+__all__ = ["show"]
+
+import streamlit as st
+
+from ui import session
+from ui.session import Choice
+from vae.models import collection, onnx
+
+
+def show() -> None:
+    """All models, what can be had of the chosen one, and a place to bring one."""
+    if (news := st.session_state.pop("shelf_news", None)) is not None:
+        st.success(f"**{news}** is in the model picker now.", icon=":material/check_circle:")
+    choices = session.models()
+    st.dataframe(
+        [row(choice) for choice in choices.values()],
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "held-out ELBO, nats": st.column_config.NumberColumn(format="%.1f"),
+            "log p(x)": st.column_config.NumberColumn(
+                format="%.1f", help="Held out; the importance-weighted estimate, in nats."
+            ),
+        },
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        offer_downloads(choices)
+    if not session.read_only():
+        with right:
+            take(choices)
+
+
+def row(choice: Choice) -> dict:
+    info = choice.info
+    return {
+        "model": choice.name,
+        "trained on": choice.dataset or "unknown",
+        "images": "×".join(map(str, info.get("image_shape", []))),
+        "latents": info.get("latent_dim"),
+        "hidden": " ".join(map(str, info.get("hidden_dims", []))),
+        "held-out ELBO, nats": session.figure(info.get("heldout"), "elbo"),
+        "log p(x)": session.figure(info.get("heldout"), "importance_weighted"),
+        "latents in use": session.figure(info, "active_units"),
+        "from": origin(choice),
+    }
+
+
+def origin(choice: Choice) -> str:
+    if choice.problem:
+        return "damaged"
+    if choice.state:
+        return f"your run, {choice.state}"
+    return "uploaded" if choice.path.parent == collection.folder() else "shipped"
+
+
+def offer_downloads(choices: dict[str, Choice]) -> None:
+    """The chosen model's checkpoint and its ONNX files."""
+    st.subheader("Take one with you")
+    name = st.selectbox("Model to download", list(choices), key="shelf_model")
+    choice = choices[name]
+    with st.container(horizontal=True):
+        st.download_button(
+            "Checkpoint",
+            choice.path.read_bytes,
+            f"{name}.safetensors",
+            icon=":material/download:",
+            help="A safetensors file: weights, posterior and description.",
+            on_click="ignore",
+        )
+        for part in ("encoder", "decoder"):
+            st.download_button(
+                f"{part.capitalize()} (ONNX)",
+                lambda part=part: as_onnx(choice, part),
+                f"{name}-{part}.onnx",
+                icon=":material/download:",
+                disabled=bool(choice.problem) or not onnx.is_available(),
+                help="For other programs and languages; checked by ONNX Runtime to 10⁻⁵.",
+                on_click="ignore",
+            )
+    if not onnx.is_available():
+        st.caption("ONNX needs two more packages: `pip install -r requirements-onnx.txt`.")
+    if origin(choice) == "uploaded" and not session.read_only():
+        with st.popover("Remove", icon=":material/delete:"), session.sentences():
+            st.markdown(f"**{name}** goes for good.")
+            if st.button("Remove it", type="primary"):
+                collection.remove(name)
+                st.rerun()
+
+
+def as_onnx(choice: Choice, part: str) -> bytes:
+    """The ONNX file of a model's encoder or decoder."""
+    model = session.load(choice.path, choice.version).model
+    return onnx.encoder(model) if part == "encoder" else onnx.decoder(model)
+
+
+def take(choices: dict[str, Choice]) -> None:
+    """Bring a checkpoint."""
+    st.subheader("Bring one")
+    file = st.file_uploader("A checkpoint of Visage", type="safetensors", key="shelf_upload")
+    if file is None:
+        return
+    with session.sentences():
+        name = st.text_input("Name", file.name.removesuffix(".safetensors"), key="shelf_name")
+        if st.button("Keep it", type="primary", icon=":material/save:"):
+            kept = collection.keep(file, name, choices)
+            st.session_state.shelf_news = kept.stem
+            # The picker in the sidebar was drawn before.
+            st.rerun()

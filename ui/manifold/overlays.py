@@ -1,0 +1,102 @@
+"""What can be laid over the manifold, and the grid on which every cell changes as much."""
+
+__all__ = ["choose", "lay_over", "warped"]
+
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from ui import charts, paths, session
+from ui.session import Choice
+from vae import latent
+from vae.latent import geometry
+from vae.models.checkpoint import Checkpoint
+
+NOTHING = "nothing"
+STRETCH = "magnification"
+MEANS = "posterior means"
+DENSITY = "data against prior"
+
+# Points a side at which the change is measured that cells share out.
+FINE = 150
+
+
+def choose(checkpoint: Checkpoint) -> tuple[str, bool]:
+    """What lies over the faces, and whether the grid is one of equal change."""
+    options = [NOTHING, STRETCH]
+    if checkpoint.posterior is not None:
+        options += [MEANS, DENSITY] if checkpoint.model.latent_dim > 1 else [DENSITY]
+    overlay = st.selectbox(
+        "Overlay",
+        options,
+        key=f"manifold_overlay_{len(options)}",
+        persist_state="session",
+        help="The magnification factor says how much the picture changes around a face. Data "
+        "against prior is red where the prior promises faces that the data never had.",
+    )
+    equal = st.toggle(
+        "Equal change",
+        key="manifold_equal",
+        persist_state="session",
+        help="Spaces the grid so that each cell covers the same amount of change of the picture, "
+        "in place of the same share of the prior.",
+    )
+    return overlay, equal
+
+
+def warped(
+    choice: Choice, tail: float, count: int, axes: tuple[int, int], centre: np.ndarray
+) -> np.ndarray:
+    """The grid of equal change over the same part of the plane, (count, count, K)."""
+    return _warped(choice.path, choice.version, tail, count, axes, centre)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _warped(
+    path: Path, version: int, tail: float, count: int, axes: tuple[int, int], centre: np.ndarray
+) -> np.ndarray:
+    surface = paths.surface(path, version)
+    if surface.latent_dim > 1:
+        fine = latent.manifold_grid(FINE, tail, surface.latent_dim, axes, centre)
+    else:
+        fine = latent.manifold_axis(FINE, tail).reshape(1, FINE, 1)
+    return geometry.equal_area_grid(surface, fine, count, axes)
+
+
+def lay_over(
+    figure: go.Figure,
+    overlay: str,
+    choice: Choice,
+    checkpoint: Checkpoint,
+    z: np.ndarray,
+    axes: tuple[int, int],
+) -> go.Figure:
+    """Add what was chosen to the figure of a manifold.
+
+    Arguments:
+        figure: The manifold.
+        overlay: What :func:`choose` returned.
+        choice: The model.
+        checkpoint: The same.
+        z: The latent points of the faces, (R, C, K).
+        axes: The latents that run across and upwards.
+    """
+    face = checkpoint.model.image_shape[:2]
+    if z.shape[-1] > 1 and np.ptp(z[..., axes[1]], axis=1).max() > 1e-9:
+        # Each column has heights of its own: hovering tells them.
+        figure.update_yaxes(showticklabels=False)
+    if overlay == STRETCH:
+        surface = paths.surface(choice.path, choice.version)
+        plane = axes if z.shape[-1] > 1 else None
+        values = geometry.log_magnification(surface, z, plane, std=False) / np.log(10)
+        return charts.manifold_overlay(figure, values, face, "log₁₀ √det M")
+    if overlay == DENSITY:
+        values = geometry.aggregate_posterior(z, checkpoint.posterior) - latent.log_prior(z)
+        title = "log q(z) − log p(z), nats"
+        return charts.manifold_overlay(figure, values, face, title, diverging=True)
+    if overlay == MEANS:
+        means = session.posterior_means(choice.path, choice.version)
+        return charts.manifold_points(figure, geometry.places_on_grid(z, means, axes), face)
+    return figure

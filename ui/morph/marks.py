@@ -1,0 +1,79 @@
+"""Axes with names: faces marked as having a property or not, and the direction between them."""
+
+__all__ = ["mark_faces", "named_direction"]
+
+import numpy as np
+import streamlit as st
+
+from ui import session
+from ui.session import Choice
+from vae import images, latent
+from vae.latent import geometry
+from vae.models.checkpoint import Checkpoint
+
+# Faces offered at a time, and how wide each is in CSS pixels.
+COUNT = 18
+WIDTH = 84
+
+
+def mark_faces(choice: Choice, checkpoint: Checkpoint) -> tuple[str, dict[int, str]]:
+    """Offer faces of the training set to be marked.
+
+    Returns:
+        The name of the property, and the marks, ``"+"`` or ``"−"``, by places in the posterior.
+    """
+    means = session.posterior_means(choice.path, choice.version)
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    chosen = left.selectbox(
+        "Name of the axis",
+        ["smiling", "looking left", "frowning"],
+        accept_new_options=True,
+        key="axis_name",
+        persist_state="session",
+        help="Choose one, or type your own.",
+    )
+    name = (chosen or "").strip() or "smiling"
+    axes = st.session_state.setdefault(f"marks_{choice.name}_{len(means)}", {})
+    marks = axes.setdefault(name, {})
+    draw = st.session_state.setdefault("marks_draw", 0)
+    if right.button("Other faces", icon=":material/shuffle:", width="stretch"):
+        draw = st.session_state.marks_draw = draw + 1
+    offered = np.random.default_rng(draw).permutation(len(means))[:COUNT]
+    faces = pictures(choice, checkpoint, offered)
+    with st.container(horizontal=True, gap="small"):
+        for place, face in zip(offered.tolist(), faces, strict=True):
+            with st.container(width=WIDTH, gap="xsmall"):
+                st.image(images.png(face), width=WIDTH, alt=f"Face {place}")
+                key = f"mark_{choice.name}_{name}_{place}"
+                st.session_state.setdefault(key, marks.get(place))
+                mark = st.segmented_control(
+                    f"Is face {place} {name}?", ["+", "−"], key=key, label_visibility="collapsed"
+                )
+                marks.pop(place, None)
+                if mark:
+                    marks[place] = mark
+    yes, no = (sum(mark == sign for mark in marks.values()) for sign in "+−")
+    st.caption(f"Marked: **{yes}** {name}, **{no}** not. A handful of each is enough.")
+    return name, marks
+
+
+def named_direction(choice: Choice, marks: dict[int, str]) -> tuple[np.ndarray, np.ndarray]:
+    """The middle between two groups, and the direction from those marked − to +, (K,) each.
+
+    Raises:
+        VisageError: One side has no faces, or the two have the same mean.
+    """
+    means = session.posterior_means(choice.path, choice.version)
+    yes, no = ([place for place, mark in marks.items() if mark == sign] for sign in "+−")
+    middle = (means[yes].mean(axis=0) + means[no].mean(axis=0)) / 2
+    return middle, geometry.group_direction(means[yes], means[no])
+
+
+def pictures(choice: Choice, checkpoint: Checkpoint, offered: np.ndarray) -> np.ndarray:
+    """The training images themselves or, where they are not here, how the model sees them."""
+    known = session.training_faces(choice)
+    if known is not None:
+        data, places, _ = known
+        return data.images[places[offered]]
+    means = session.posterior_means(choice.path, choice.version)
+    return images.to_uint8(latent.decode(checkpoint.model, means[offered])[0])

@@ -1,0 +1,156 @@
+"""The faces that a path goes through: choosing two to six of them."""
+
+__all__ = ["MOST", "Stop", "add", "choose_start", "choose_stops"]
+
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui import photo, session
+from ui.latent_pad import pinned
+from ui.session import Choice
+from vae import images, latent, runs
+from vae.models.checkpoint import Checkpoint
+
+MOST = 6
+
+# On screen a face is this wide, in CSS pixels.
+WIDTH = 92
+
+
+class Stop(NamedTuple):
+    """A face of a path: its latent point, K numbers, and what it is called."""
+
+    z: tuple[float, ...]
+    name: str
+
+
+def choose_stops(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
+    """Show the chosen faces, and the ways to choose others; return their points, (n, K)."""
+    stops = current(choice, checkpoint)
+    z = np.array([stop.z for stop in stops])
+    faces = images.to_uint8(latent.decode(checkpoint.model, z)[0])
+    with st.container(horizontal=True, gap="small"):
+        for place, (stop, face) in enumerate(zip(stops, faces, strict=True)):
+            with st.container(width=WIDTH, gap="xsmall"):
+                said = f"Face {place + 1}, {stop.name}"
+                st.image(images.png(face), width=WIDTH, alt=said)
+                st.button(
+                    f"{place + 1} · {stop.name}",
+                    key=f"stop_{place}",
+                    icon=":material/close:",
+                    icon_position="right",
+                    type="tertiary",
+                    help="Take this face out",
+                    disabled=len(stops) <= 2,
+                    on_click=stops.pop,
+                    args=(place,),
+                )
+    offer_more(choice, checkpoint, stops)
+    return z
+
+
+def choose_start(
+    choice: Choice, checkpoint: Checkpoint, middle: np.ndarray, place: DeltaGenerator
+) -> np.ndarray:
+    """Where a named axis starts: a middle, (K,), or one of the path's faces; return it, (K,)."""
+    stops = current(choice, checkpoint)
+    number = place.segmented_control(
+        "Start from",
+        range(len(stops) + 1),
+        default=0,
+        required=True,
+        format_func=lambda number: f"face {number}" if number else "between the groups",
+        key="axis_start",
+    )
+    return np.array(stops[number - 1].z) if 0 < number <= len(stops) else middle
+
+
+def add(choice: Choice, checkpoint: Checkpoint, z: np.ndarray, name: str) -> None:
+    """Append a face; when there are as many as can be, it takes the last one's place."""
+    stops = current(choice, checkpoint)
+    if len(stops) == MOST:
+        stops.pop()
+    stops.append(Stop(tuple(map(float, z)), name))
+
+
+def current(choice: Choice, checkpoint: Checkpoint) -> list[Stop]:
+    """The session's stops for a model: at first, two faces of its data or of the prior."""
+    key = f"stops_{choice.name}_{checkpoint.model.latent_dim}"
+    if key not in st.session_state:
+        drawn_ones = [drawn(choice, checkpoint, seed) for seed in range(12)]
+        z = np.array([stop.z for stop in drawn_ones])
+        # Two that differ, so that there is something to see between them.
+        distances = np.linalg.norm(z[:, None] - z, axis=-1)
+        first, last = np.unravel_index(distances.argmax(), distances.shape)
+        st.session_state[key] = [drawn_ones[first], drawn_ones[last]]
+    return st.session_state[key]
+
+
+def drawn(choice: Choice, checkpoint: Checkpoint, seed: int | None = None) -> Stop:
+    """A face at random: one of the training set's where its posterior is known."""
+    rng = np.random.default_rng(seed)
+    means = session.posterior_means(choice.path, choice.version)
+    if len(means):
+        return Stop(tuple(map(float, rng.choice(means))), "data")
+    z = rng.standard_normal(checkpoint.model.latent_dim)
+    return Stop(tuple(map(float, z)), "prior")
+
+
+def offer_more(choice: Choice, checkpoint: Checkpoint, stops: list[Stop]) -> None:
+    """The ways to add a face."""
+    full = len(stops) == MOST
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Random face", icon=":material/casino:", disabled=full):
+            stops.append(drawn(choice, checkpoint))
+            st.rerun()
+        from_data(choice, checkpoint, stops, full)
+        pins = pinned("explore", choice.name, checkpoint.model.latent_dim)
+        if pins and st.button(f"Pinned faces · {len(pins)}", icon=":material/keep:"):
+            stops[:] = [Stop(tuple(pin), f"pin {n}") for n, pin in enumerate(pins, 1)][:MOST]
+            if len(stops) < 2:
+                stops.append(drawn(choice, checkpoint))
+            st.rerun()
+        if not runs.read_only() and st.button(
+            "A photo", icon=":material/add_a_photo:", disabled=full
+        ):
+            from_photo(choice, checkpoint)
+        if st.button("Others", icon=":material/refresh:", help="Two other faces at random"):
+            stops[:] = [drawn(choice, checkpoint) for _ in range(2)]
+            st.rerun()
+
+
+def from_data(choice: Choice, checkpoint: Checkpoint, stops: list[Stop], full: bool) -> None:
+    """Choose a face of the data set by its number."""
+    if not choice.dataset or not session.dataset_is_here(choice.dataset):
+        return
+    data = session.faces(choice.dataset)
+    if data.image_shape != checkpoint.model.image_shape:
+        return
+    with st.popover(f"From {data.name}", icon=":material/photo_library:", disabled=full):
+        number = st.slider("Face", 0, len(data) - 1, key="stop_number")
+        st.image(images.png(data.images[number]), width=WIDTH, alt=f"Face {number}")
+        if st.button("Add", key="stop_add", type="primary"):
+            posterior = latent.encode(checkpoint.model, data.pixels(np.array([number])))
+            add(choice, checkpoint, posterior.mean[0], f"#{number}")
+            st.rerun()
+
+
+@st.dialog("A photo")
+def from_photo(choice: Choice, checkpoint: Checkpoint) -> None:
+    """Frame a visitor's own photo, and encode what lies in the frame."""
+    with session.sentences():
+        chosen = photo.choose(choice, checkpoint, "stop_photo")
+        if chosen is None:
+            return
+        pixels = chosen[0].reshape(1, -1).astype(np.float32) / 255
+        z = latent.encode(checkpoint.model, pixels).mean[0]
+        redrawn = images.to_uint8(latent.decode(checkpoint.model, z)[0])
+        with st.container(horizontal=True, vertical_alignment="center"):
+            said = "As the model draws it"
+            st.image(images.png(redrawn), said, width=WIDTH, alt=said)
+            if st.button("Add", key="photo_add", type="primary"):
+                add(choice, checkpoint, z, "photo")
+                st.rerun()

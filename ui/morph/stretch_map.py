@@ -1,0 +1,118 @@
+"""The map of how much the decoder stretches the latent space; a click on it chooses a face."""
+
+__all__ = ["draw"]
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from ui import charts, paths, session
+from ui.session import Choice
+from vae.latent import geometry
+from vae.models.checkpoint import Checkpoint
+
+# Points a side of a map: finer than a screen shows.
+SIDE = 120
+
+# A map reaches at least this far, in standard deviations of the prior.
+REACH = 3.0
+
+
+class Plane(NamedTuple):
+    """A regular grid over two latents, or along the only one.
+
+    Arguments:
+        x: Values across, (C,).
+        y: Values upwards, rising, (R,); empty for a single latent.
+        z: The latent points, (R, C, K); (C, 1) for a single latent.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+
+
+def plane_through(means: np.ndarray, stops: np.ndarray, axes: tuple[int, int]) -> Plane:
+    """The plane through the middle of some faces that holds them and the data.
+
+    Arguments:
+        means: Posterior means, (N, K).
+        stops: The faces, (n, K).
+        axes: The latents that run across and upwards.
+    """
+    both = np.concatenate([means, stops])
+
+    def side(axis: int) -> np.ndarray:
+        low, high = both[:, axis].min() - 0.3, both[:, axis].max() + 0.3
+        return np.linspace(min(low, -REACH), max(high, REACH), SIDE)
+
+    x = side(axes[0])
+    if stops.shape[1] == 1:
+        return Plane(x, np.zeros(0), x[:, None])
+    y = side(axes[1])
+    z = np.empty((SIDE, SIDE, stops.shape[1]))
+    z[:] = stops.mean(axis=0)
+    z[..., axes[0]], z[..., axes[1]] = np.meshgrid(x, y)
+    return Plane(x, y, z)
+
+
+def draw(
+    choice: Choice,
+    checkpoint: Checkpoint,
+    stops: np.ndarray,
+    found: dict[str, geometry.Path],
+) -> np.ndarray | None:
+    """Draw the magnification factor with the data and paths between faces on it.
+
+    Arguments:
+        choice: The model.
+        checkpoint: The same.
+        stops: The faces, (n, K).
+        found: Their paths by name.
+
+    Returns:
+        The latent point that was clicked on, (K,), or None.
+    """
+    latent_dim = checkpoint.model.latent_dim
+    axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
+    means = session.posterior_means(choice.path, choice.version)
+    plane = plane_through(means, stops, axes)
+    clicked = st.plotly_chart(
+        charts.stretch(
+            magnification(choice.path, choice.version, plane.z, axes),
+            plane.x,
+            plane.y,
+            means,
+            stops,
+            {kind: path.points for kind, path in found.items()},
+            axes,
+        ),
+        height=520 if latent_dim > 1 else 320,
+        # A click stays selected for as long as the chart is the same one.
+        key=f"plane_{choice.name}_{axes}_{hash(stops.tobytes())}",
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt="The magnification factor over the latent space, and the paths on it",
+    )
+    if not paths.surface(choice.path, choice.version).knows_data:
+        st.caption(
+            "This checkpoint does not say where its training faces lie, so samples of the prior "
+            "stand in for them."
+        )
+    if not clicked.selection.points:
+        return None
+    z = stops.mean(axis=0)
+    z[axes[0]] = clicked.selection.points[0]["x"]
+    if latent_dim > 1:
+        z[axes[1]] = clicked.selection.points[0]["y"]
+    return z
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def magnification(path: Path, version: int, z: np.ndarray, axes: tuple[int, int]) -> np.ndarray:
+    """log₁₀ of the magnification factor over a plane's points, or along the only latent."""
+    plane_axes = axes if z.shape[-1] > 1 else None
+    return geometry.log_magnification(paths.surface(path, version), z, plane_axes) / np.log(10)

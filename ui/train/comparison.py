@@ -1,0 +1,104 @@
+"""Several runs side by side: their curves, what they were given and came to, their manifolds."""
+
+__all__ = ["compare"]
+
+import dataclasses
+
+import pandas as pd
+import streamlit as st
+
+from ui import charts, session
+from ui.train import watch
+from vae.runs import Run
+
+# As many as the theme has colours for.
+MOST = 5
+
+FIELDS = {
+    "Held-out ELBO": "heldout_elbo",
+    "Training ELBO": "elbo",
+    "Held-out log-likelihood": "heldout_log_likelihood",
+    "Held-out KL": "heldout_kl",
+}
+
+
+def compare(found: dict[str, Run]) -> None:
+    """Pick runs and see them together."""
+    names = st.multiselect(
+        "Runs",
+        list(found),
+        list(found)[:2],
+        key="compared",
+        max_selections=MOST,
+        persist_state="session",
+    )
+    chosen = {name: found[name] for name in names if name in found}
+    if not chosen:
+        st.info("Pick the runs to compare.", icon=":material/compare_arrows:")
+        return
+    draw_curves(chosen)
+    with session.sentences():
+        st.dataframe(table(chosen), width="stretch", height="content")
+    draw_manifolds(chosen)
+
+
+def draw_curves(chosen: dict[str, Run]) -> None:
+    field = st.segmented_control(
+        "Curve", list(FIELDS), default="Held-out ELBO", required=True, key="compared_field"
+    )
+    lines = {
+        name: watch.metrics_file(run.path).read().curve(FIELDS[field], watch.POINTS)
+        for name, run in chosen.items()
+    }
+    st.plotly_chart(
+        charts.training_curves(lines, f"{field}, nats"),
+        key="compared_curves",
+        height=420,
+        config={"displayModeBar": False},
+    )
+
+
+def table(chosen: dict[str, Run]) -> pd.DataFrame:
+    """The settings in which the runs differ, and their results; a run a column."""
+    settings = pd.DataFrame(
+        {
+            name: {
+                setting.replace("_", " "): spelt(value)
+                for setting, value in dataclasses.asdict(run.config).items()
+            }
+            for name, run in chosen.items()
+        }
+    )
+    differing = settings[settings.nunique(axis=1) > 1] if len(chosen) > 1 else settings
+    return pd.concat([differing, pd.DataFrame({n: results(r) for n, r in chosen.items()})])
+
+
+def results(run: Run) -> dict[str, str]:
+    status, found = run.status(), run.results()
+    rows = {"state": status.state, "steps taken": f"{status.step:,}"}
+    for label, part, term in (
+        ("held-out ELBO, nats", "heldout", "elbo"),
+        ("held-out log p(x)", "heldout", "importance_weighted"),
+        ("training ELBO, nats", "train", "elbo"),
+        ("held-out KL, nats", "heldout", "kl"),
+    ):
+        value = found.get(part, {}).get(term)
+        rows[label] = "–" if value is None else session.number(value, 1)
+    rows["latents in use"] = str(found.get("active_units", "–"))
+    rows["best at step"] = f"{found['step']:,}" if found else "–"
+    return rows
+
+
+def draw_manifolds(chosen: dict[str, Run]) -> None:
+    for column, (name, run) in zip(st.columns(len(chosen)), chosen.items(), strict=True):
+        found = watch.pictures(run, run.status())
+        with column:
+            if found is not None:
+                st.image(found["manifold"], width="stretch", alt=f"The manifold of {name}")
+            st.caption(f"{name}" + (f", step {found['step']:,}" if found else ""))
+
+
+def spelt(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return " ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,296 @@
+"""What the Train page shows of one run: how it does, its curves, and what the model draws by now.
+
+While a run is alive two fragments ask once in a while what is new. What is drawn from that is kept
+for all viewers, so that ten of them cost little more than one; and a run that has ended is drawn
+once and asks nothing.
+"""
+
+__all__ = ["metrics_file", "pictures", "watch"]
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from ui import charts, session
+from ui.session import figure, number
+from vae import images, latent
+from vae.errors import VisageError
+from vae.runs import Run, Status
+from vae.runs.metrics import MetricsFile, Records
+
+# Seconds between two looks at a run that is alive, and seconds for which one look's figures serve
+# all who look: together the most that a viewer lags behind.
+REFRESH = 1.2
+MOMENT = 0.8
+
+# The same for what the model draws, which changes with each checkpoint only.
+REFRESH_PICTURES = 2.5
+
+# Points of each curve: more than a chart has columns of pixels to draw them in.
+POINTS = 1_000
+
+MANIFOLD = 12
+FACES = 6
+
+# Words, icon and colour of each state.
+STATES = {
+    "queued": ("Queued", ":material/hourglass_top:", "blue"),
+    "running": ("Training", ":material/play_circle:", "green"),
+    "stopped": ("Stopped", ":material/pause_circle:", "gray"),
+    "finished": ("Finished", ":material/check_circle:", "green"),
+    "failed": ("Failed", ":material/error:", "red"),
+    "interrupted": ("Interrupted", ":material/power_off:", "orange"),
+}
+
+
+def watch(run: Run) -> None:
+    """Show a run, and keep showing it as long as it is alive."""
+    alive = run.status().is_alive
+    figures, drawings = st.columns([3, 2], gap="large")
+    for column, draw, seconds in (
+        (figures, show_figures, REFRESH),
+        (drawings, show_drawings, REFRESH_PICTURES),
+    ):
+        with column:
+            st.fragment(look, run_every=seconds if alive else None)(run.path, alive, draw)
+
+
+def look(path: Path, was_alive: bool, draw: Callable[[Run, Status], None]) -> None:
+    """Draw a run as it is now; once it has ended, start the page over."""
+    with session.sentences():
+        run = Run(path)
+        status = run.status()
+        if was_alive and not status.is_alive:
+            # The page as a whole changes: other buttons, one more model to explore.
+            st.rerun()
+        draw(run, status)
+
+
+def show_figures(run: Run, status: Status) -> None:
+    """How a run does, in words and in curves."""
+    records = metrics_file(run.path).read()
+    show_progress(run, status, records)
+    show_problem(run, status)
+    if records.is_overfitting:
+        st.warning(
+            f"It has begun to overfit; the best model was at step {records.best[0]:,} and is "
+            "kept.",
+            icon=":material/trending_down:",
+        )
+    if not len(records):
+        return
+    moment = int(time.time() / MOMENT) if status.is_alive else (len(records), records.last("step"))
+    figures = _figures(str(run.path), moment, records)
+    _plot(figures["elbo"], "elbo", 400)
+    for pair in (("likelihood", "kl"), ("rate", "speed")):
+        for column, name in zip(st.columns(2), pair, strict=True):
+            with column:
+                _plot(figures[name], name, 230)
+
+
+def show_drawings(run: Run, status: Status) -> None:
+    """What the latest model draws; of a run that has ended, the best one."""
+    found = pictures(run, status)
+    if found is None:
+        if status.is_alive:
+            st.caption("What it draws is shown from its first checkpoint on, in a few seconds.")
+        return
+    st.image(found["manifold"], width="stretch", alt="The decoded manifold")
+    st.caption(f"The manifold at step {found['step']:,}")
+    if "faces" in found:
+        st.image(found["faces"], width="stretch", alt="Held-out faces and reconstructions")
+        st.caption("Six held-out faces, and below each its reconstruction")
+    _plot(found["plane"], "plane", 300)
+    _plot(found["use"], "use", 200)
+
+
+def show_progress(run: Run, status: Status, records: Records) -> None:
+    """The state in words, a bar, and the latest figures."""
+    steps = run.config.steps
+    step = status.step
+    if status.state == "running":
+        step = int(records.last("step") or 0)
+    speed = _speed(records)
+    text = f"step {step:,} of {steps:,}"
+    if status.state == "running" and speed:
+        text += f" · {speed:,.0f} steps/s · {duration((steps - step) / speed)} left"
+    words, icon, colour = STATES[status.state]
+    with st.container(horizontal=True, vertical_alignment="center", key="run_state"):
+        st.badge(words, icon=icon, color=colour)
+        st.caption(state_in_words(status))
+    st.progress(min(1.0, step / steps), text=text)
+    best = records.best
+    with st.container(horizontal=True, key="run_figures"):
+        for label, value in (
+            ("Training ELBO", records.last("elbo")),
+            ("Held-out ELBO", records.last("heldout_elbo")),
+            ("Best held-out", best and best[2]),
+            ("KL divergence", records.last("kl")),
+        ):
+            digits = 1 if label.startswith("KL") else 0
+            st.metric(label, "–" if value is None else number(value, digits), width=100)
+    if not status.is_alive and (words := best_in_words(run.results())):
+        st.caption(words)
+
+
+def best_in_words(results: dict) -> str:
+    """What is known of a run's best model once it has been looked at closely, or nothing."""
+    heldout = results.get("heldout")
+    elbo, log_p = figure(heldout, "elbo"), figure(heldout, "importance_weighted")
+    if elbo is None or log_p is None:
+        return ""
+    in_use = f"{results['active_units']} of {results['latent_dim']} latents in use"
+    return (
+        f"The best model, held out: ELBO {number(elbo)} nats, log p(x) ≈ {number(log_p)} by "
+        f"importance weighting; {in_use}."
+    )
+
+
+def state_in_words(status: Status) -> str:
+    """What goes on, in a few words."""
+    if status.state == "queued":
+        if status.place:
+            others = "another run" if status.place == 1 else f"{status.place} other runs"
+            return f"It waits for {others} to end: this machine trains a few at once only."
+        return "It starts in a moment."
+    if status.state == "running":
+        silence = time.time() - status.heartbeat
+        return f"No news for {duration(silence)}." if silence > 10 else ""
+    return f"{duration(time.time() - status.since)} ago" if status.since else ""
+
+
+def show_problem(run: Run, status: Status) -> None:
+    """What happened, what was kept, what to try; and the log, one click away."""
+    if status.state in ("failed", "interrupted"):
+        when = f"{time.strftime('%H:%M, %d %B %Y', time.localtime(status.since))}, "
+        kept = _kept(run)
+        st.error(
+            f"{status.error}\n\nThat was at {when}at step {status.step:,}. {kept}",
+            icon=":material/error:",
+        )
+        with st.expander("Log"):
+            st.code(run.log_tail() or "It is empty.", language=None, wrap_lines=True)
+
+
+def _kept(run: Run) -> str:
+    results = run.results()
+    if not results:
+        return "There was no checkpoint yet, so resuming starts from the beginning."
+    elbo = results.get("heldout", {}).get("elbo")
+    figures = f", of held-out ELBO {number(elbo)} nats" if elbo is not None else ""
+    return f"Kept: the last checkpoint and the best model, of step {results['step']:,}{figures}."
+
+
+def pictures(run: Run, status: Status) -> dict | None:
+    """What the latest model draws, or the best one of a run that has ended; None before that.
+
+    ``manifold`` and, where the data set is here, ``faces`` as PNG; the figures ``plane`` and
+    ``use``; and the model's ``step``.
+    """
+    wanted = (run.last, run.best) if status.is_alive else (run.best, run.last)
+    path = next((path for path in wanted if path.is_file()), None)
+    if path is None:
+        return None
+    try:
+        return _pictures(path, path.stat().st_mtime_ns, run.config.dataset)
+    except (VisageError, FileNotFoundError):
+        # Deleted by another viewer a moment ago; a damaged file is the model picker's to tell.
+        return None
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _pictures(path: Path, version: int, dataset: str) -> dict:
+    checkpoint = session.load(path, version)
+    model, info = checkpoint.model, checkpoint.info
+    z = latent.manifold_grid(MANIFOLD, latent_dim=model.latent_dim)
+    found = {
+        "step": info["step"],
+        "manifold": images.png(images.tile(images.to_uint8(latent.decode(model, z)[0])), 2),
+    }
+    means = np.empty((0, model.latent_dim))
+    kl = np.zeros(model.latent_dim)
+    if checkpoint.posterior is not None:
+        means = np.asarray(checkpoint.posterior.mean)
+        kl = latent.kl_per_latent(checkpoint.posterior)
+    # The two latents that tell most of an image.
+    axes = tuple(sorted(np.argsort(-kl, kind="stable")[:2])) if len(kl) > 1 else (0, 0)
+    chosen = np.empty((0, model.latent_dim)), np.empty((0, model.latent_dim))
+    if session.dataset_is_here(dataset):
+        data = session.faces(dataset)
+        heldout = session.parts(info, data)["held-out"]
+        places = heldout[np.linspace(0, len(heldout) - 1, FACES).astype(int)]
+        pixels = data.pixels(places)
+        posterior = latent.encode(model, pixels)
+        shown = images.to_uint8(latent.decode(model, posterior.mean)[0])
+        pairs = np.stack([data.images[places], shown])
+        found["faces"] = images.png(images.tile(pairs, 1), 4)
+        chosen = posterior.mean, np.exp(0.5 * posterior.log_var)
+    labels = [str(place + 1) for place in range(len(chosen[0]))]
+    found["plane"] = charts.posteriors(means, *chosen, labels, axes)
+    found["use"] = charts.latent_use(kl)
+    return found
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def metrics_file(path: Path) -> MetricsFile:
+    """A run's metrics, read once for all viewers."""
+    return Run(path).metrics_file()
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _figures(path: str, moment: int | tuple, _records: Records) -> dict[str, go.Figure]:
+    def lines(field: str) -> dict:
+        both = {"training": field, "held out": f"heldout_{field}"}
+        return {name: _records.curve(field, POINTS) for name, field in both.items()}
+
+    best = None
+    if _records.best is not None:
+        step, samples, value = _records.best
+        best = samples, value, f"best, step {step:,}"
+    rate, speed = (
+        _records.curve(field, POINTS) for field in ("learning_rate", "steps_per_second")
+    )
+    return {
+        "elbo": charts.training_curves(lines("elbo"), "ELBO, nats", best),
+        "likelihood": charts.training_curves(
+            lines("log_likelihood"), "log-likelihood, nats", small=True
+        ),
+        "kl": charts.training_curves(lines("kl"), "KL divergence, nats", small=True),
+        "rate": charts.training_curves({"": rate}, "learning rate", small=True),
+        "speed": charts.training_curves({"": speed}, "steps per second", small=True),
+    }
+
+
+def _plot(figure: go.Figure, name: str, height: int) -> None:
+    st.plotly_chart(figure, key=f"run_{name}", height=height, config={"displayModeBar": False})
+
+
+def _speed(records: Records) -> float:
+    """Steps a second over the last records."""
+    latest = records.table[-10:]
+    if len(latest) < 2:
+        return records.last("steps_per_second") or 0.0
+    step, seconds = (records.column(name)[-len(latest) :] for name in ("step", "seconds"))
+    return float((step[-1] - step[0]) / max(seconds[-1] - seconds[0], 1e-9))
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: its two largest units."""
+    seconds = max(0, round(seconds))
+    for size, unit, part, smaller in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            rest = seconds % size // part
+            return (
+                f"{seconds // size} {unit} {rest} {smaller}"
+                if rest
+                else f"{seconds // size} {unit}"
+            )
+    return f"{seconds} s"

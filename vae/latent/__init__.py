@@ -1,0 +1,33 @@
+"""The latent space as arrays: NumPy in and NumPy out, for pages that know no torch."""
+
+__all__ = [
+    "Reconstructions",
+    "active_units",
+    "decode",
+    "decoder_layers",
+    "encode",
+    "evaluate",
+    "kl_per_latent",
+    "log_prior",
+    "manifold_axis",
+    "manifold_grid",
+    "match_prior",
+    "nearest",
+    "reconstruct",
+]
+
+from vae.latent.arrays import (
+    Reconstructions,
+    active_units,
+    decode,
+    decoder_layers,
+    encode,
+    evaluate,
+    kl_per_latent,
+    log_prior,
+    manifold_axis,
+    manifold_grid,
+    match_prior,
+    nearest,
+    reconstruct,
+)

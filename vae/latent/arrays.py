@@ -1,0 +1,326 @@
+"""The latent space as arrays: grids, reconstructions, scores; NumPy in and NumPy out.
+
+This is where pages meet the model: what a page draws it asks of these functions, and what they
+compute they compute on one thread, since a run may be training beside them.
+"""
+
+__all__ = [
+    "Reconstructions",
+    "active_units",
+    "decode",
+    "decoder_layers",
+    "encode",
+    "evaluate",
+    "kl_per_latent",
+    "log_prior",
+    "manifold_axis",
+    "manifold_grid",
+    "match_prior",
+    "nearest",
+    "reconstruct",
+]
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vae.datasets.sources import Pixels
+from vae.errors import VisageError
+from vae.models.objective import elbo_given_posterior, importance_weighted_bound
+from vae.models.vae import VAE, Gaussian
+
+# Images that pass through a model at once when a whole set is evaluated.
+CHUNK = 512
+
+# Pixels that are decoded at once, of all samples of all images: 34 MB, of which a few are needed.
+DECODED_PIXELS = 2**23
+
+
+def decode(model: VAE, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The decoder's mean and standard deviation as images.
+
+    Arguments:
+        model: The model.
+        z: Latent points, of shape (*, K).
+
+    Returns:
+        Two float32 arrays of shape (*, H, W) or (*, H, W, 3), in units of a pixel's [0, 1].
+    """
+    with torch.inference_mode():
+        mean, log_var = model.decode(torch.from_numpy(np.asarray(z, dtype=np.float32)))
+        shape = *mean.shape[:-1], *model.image_shape
+        return mean.reshape(shape).numpy(), log_var.mul(0.5).exp().reshape(shape).numpy()
+
+
+def encode(model: VAE, pixels: np.ndarray | Pixels) -> Gaussian:
+    """The posterior of each image, as arrays.
+
+    Arguments:
+        model: The model.
+        pixels: Flattened images with pixels in [0, 1], of shape (n, D).
+
+    Returns:
+        Mean and log-variance as float32 arrays, of shape (n, K) each.
+    """
+    with torch.inference_mode():
+        parts = [model.encode(x) for x in _chunks(pixels)]
+        return Gaussian(
+            torch.cat([part.mean for part in parts]).numpy(),
+            torch.cat([part.log_var for part in parts]).numpy(),
+        )
+
+
+@dataclass(frozen=True)
+class Reconstructions:
+    """Images through the encoder and back, with what the model thinks of each.
+
+    Arguments:
+        mean: The decoder's mean at the posterior's mean, (n, H, W[, 3]), pixels in [0, 1].
+        z_mean: The posterior's means, (n, K).
+        z_std: The posterior's standard deviations, (n, K).
+        elbo: In nats, (n,); so are ``log_likelihood`` and ``kl``.
+        importance_weighted: The importance-weighted estimate of log p(x), in nats, (n,).
+    """
+
+    mean: np.ndarray
+    z_mean: np.ndarray
+    z_std: np.ndarray
+    elbo: np.ndarray
+    log_likelihood: np.ndarray
+    kl: np.ndarray
+    importance_weighted: np.ndarray
+
+
+def reconstruct(
+    model: VAE, pixels: np.ndarray | Pixels, samples: int = 16, importance_samples: int = 128
+) -> Reconstructions:
+    """Pass images through the encoder and back; arguments as for :func:`evaluate`."""
+    posterior = encode(model, pixels)
+    terms = evaluate(model, pixels, samples, importance_samples)
+    return Reconstructions(
+        mean=decode(model, posterior.mean)[0],
+        z_mean=posterior.mean,
+        z_std=np.exp(0.5 * posterior.log_var),
+        elbo=terms["elbo"],
+        log_likelihood=terms["log_likelihood"],
+        kl=terms["kl"],
+        importance_weighted=terms["importance_weighted"],
+    )
+
+
+def evaluate(
+    model: VAE,
+    pixels: np.ndarray | Pixels,
+    samples: int = 16,
+    importance_samples: int = 0,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """The ELBO of each image of a set, its terms and, if asked for, the tighter bound.
+
+    Arguments:
+        model: The model.
+        pixels: Flattened images with pixels in [0, 1], of shape (n, D).
+        samples: The number L of posterior samples an image that the likelihood is averaged over.
+        importance_samples: The number of samples of the importance-weighted bound; 0 leaves it
+            out.
+        seed: What the noise is drawn with: the same seed gives the same figures.
+
+    Returns:
+        ``elbo``, ``log_likelihood``, ``kl`` and with importance samples ``importance_weighted``:
+        float64 arrays of shape (n,), in nats; and ``kl_per_latent``, of shape (n, K).
+    """
+
+    def at_once(samples: int) -> int:
+        return min(CHUNK, max(1, DECODED_PIXELS // (samples * model.pixels)))
+
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    columns: dict[str, list[torch.Tensor]] = {}
+    with torch.inference_mode():
+        for chunk in _chunks(pixels, at_once(samples)):
+            x = chunk.to(device)
+            posterior = model.encode(x)
+            shape = (samples, len(x), model.latent_dim)
+            noise = torch.randn(shape, generator=generator).to(device)
+            terms = elbo_given_posterior(model, x, posterior, noise)
+            found = {
+                "elbo": terms.elbo,
+                "log_likelihood": terms.log_likelihood,
+                "kl": terms.kl,
+                "kl_per_latent": posterior.kl_from_prior(),
+            }
+            if importance_samples:
+                found["importance_weighted"] = torch.cat(
+                    [
+                        importance_weighted_bound(
+                            model,
+                            rows,
+                            torch.randn(
+                                (importance_samples, len(rows), model.latent_dim),
+                                generator=generator,
+                            ).to(device),
+                        )
+                        for rows in x.split(at_once(importance_samples))
+                    ]
+                )
+            for name, values in found.items():
+                columns.setdefault(name, []).append(values.cpu().double())
+    return {name: torch.cat(parts).numpy() for name, parts in columns.items()}
+
+
+def kl_per_latent(posterior: Gaussian) -> np.ndarray:
+    """How much each latent tells of an image: its KL divergence from the prior, in nats.
+
+    A latent at 0 is not in use: its posterior is the prior whatever the image.
+
+    Arguments:
+        posterior: That of a set of images, tensors or arrays of shape (n, K).
+
+    Returns:
+        The means over the set, float64, of shape (K,).
+    """
+    tensors = Gaussian(*(torch.as_tensor(part).double() for part in posterior))
+    return tensors.kl_from_prior().mean(dim=0).numpy()
+
+
+def log_prior(z: np.ndarray) -> np.ndarray:
+    r"""The log-density of the prior, :math:`\log \mathcal{N}(z; 0, I)`, in nats.
+
+    Arguments:
+        z: Latent points, of shape (*, K).
+
+    Returns:
+        float64, of shape (*).
+    """
+    z = np.asarray(z, dtype=np.float64)
+    return -0.5 * (z.shape[-1] * np.log(2 * np.pi) + np.square(z).sum(axis=-1))
+
+
+def nearest(points: np.ndarray, z: np.ndarray, count: int) -> np.ndarray:
+    """The places of the latent points nearest to z, in Euclidean distance, the nearest first.
+
+    Arguments:
+        points: Of shape (N, K).
+        z: Of shape (K,).
+        count: How many at most.
+    """
+    distances = np.square(points - z).sum(axis=1)
+    return np.argsort(distances, kind="stable")[:count]
+
+
+def manifold_axis(count: int, tail: float = 0.01) -> np.ndarray:
+    """Coordinates of the paper's Figure 4: evenly spaced in probability, not in z.
+
+    The inverse CDF of the standard normal at ``count`` evenly spaced points of [tail, 1 - tail].
+
+    Arguments:
+        count: How many, at least 1.
+        tail: The probability left out on either side, in (0, 0.5).
+
+    Returns:
+        A rising float64 array of shape (count,).
+    """
+    # Importing it takes a third of a second, which the first page need not wait for.
+    import scipy.stats
+
+    if count < 1 or not 0 < tail < 0.5:
+        raise VisageError(
+            f"A grid needs at least 1 point a side and a tail between 0 and 0.5, not {count} and "
+            f"{tail:g}."
+        )
+    probabilities = np.linspace(tail, 1 - tail, count) if count > 1 else np.array([0.5])
+    return scipy.stats.norm.ppf(probabilities)
+
+
+def manifold_grid(
+    count: int,
+    tail: float = 0.01,
+    latent_dim: int = 2,
+    axes: Sequence[int] = (0, 1),
+    centre: np.ndarray | None = None,
+) -> np.ndarray:
+    """Latent points of a grid over two latents, as a picture: the first row has the largest z₂.
+
+    Arguments:
+        count: Points a side.
+        tail: As for :func:`manifold_axis`.
+        latent_dim: The number K of latents.
+        axes: The latents that run across and upwards; with K = 1 only the first is used.
+        centre: Values of the other latents, of shape (K,); zeros by default.
+
+    Returns:
+        float64, of shape (count, count, K).
+    """
+    axis = manifold_axis(count, tail)
+    z = np.zeros((count, count, latent_dim))
+    if centre is not None:
+        z[:] = centre
+    if latent_dim > 1:
+        z[..., axes[1]] = axis[::-1, None]
+    z[..., axes[0]] = axis
+    return z
+
+
+def active_units(posterior: Gaussian) -> int:
+    """The number of latents in use: those whose posterior mean has a variance above 0.01.
+
+    Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders (2016), section 5.3.
+
+    Arguments:
+        posterior: The posterior of the set, (N, K) each, as :func:`encode` gives it.
+    """
+    return int((np.var(posterior.mean, axis=0) > 0.01).sum())
+
+
+def match_prior(model: VAE, posterior: Gaussian) -> tuple[VAE, Gaussian]:
+    r"""The same model in the latent coordinates that suit the prior best.
+
+    Shifting and stretching each latent, in the encoder and against it in the decoder, leaves every
+    reconstruction as it is and moves the KL divergence alone, which over a training set is least
+    with :math:`z' = (z - c) / s`, where c is the mean of the posterior's means and
+    :math:`s^2` their variance plus the mean of its variances. There the aggregate posterior has
+    the prior's mean and variance, so that a grid over the prior meets the data.
+
+    Arguments:
+        model: The model.
+        posterior: The posterior of the training set, (N, K) each, as :func:`encode` gives it.
+
+    Returns:
+        A new model, and the posterior in its coordinates.
+    """
+    mean, log_var = posterior
+    centre = mean.mean(axis=0)
+    scale = np.sqrt(mean.var(axis=0) + np.exp(log_var).mean(axis=0)).clip(1e-6)
+    matched = copy.deepcopy(model)
+    c, s = (torch.from_numpy(values).to(matched.encoder.head.weight) for values in (centre, scale))
+    head, first = matched.encoder.head, matched.decoder.hidden[0]
+    latents = model.latent_dim
+    with torch.no_grad():
+        head.weight[:latents].div_(s[:, None])
+        head.bias[:latents].sub_(c).div_(s)
+        head.bias[latents:].sub_(2 * s.log())
+        first.bias.add_(first.weight @ c)
+        first.weight.mul_(s)
+    return matched, Gaussian((mean - centre) / scale, log_var - 2 * np.log(scale))
+
+
+def decoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The decoder's weights as arrays, for a second implementation of it in the browser.
+
+    Returns:
+        (weight, bias) of each hidden layer and of the head, float32, of shape (out, in) and
+        (out,). The head's first D rows give the mean's logits, its last D the log-variance.
+    """
+    decoder = model.decoder
+    return [
+        (layer.weight.detach().numpy(), layer.bias.detach().numpy())
+        for layer in (*decoder.hidden, decoder.head)
+    ]
+
+
+def _chunks(pixels: np.ndarray | Pixels, size: int = CHUNK) -> Iterator[torch.Tensor]:
+    for start in range(0, len(pixels), size):
+        yield torch.from_numpy(np.asarray(pixels[start : start + size], dtype=np.float32))

@@ -1,0 +1,1 @@
+"""The model, its objective, and the files it is kept in."""

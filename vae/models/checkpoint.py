@@ -1,0 +1,192 @@
+"""One model in one safetensors file: weights, the training set's posterior, and what they are.
+
+A checkpoint may come from a stranger, so nothing in it is run (no pickle) and nothing in it is
+believed before it has been checked: the header is read first, and tensors are only read once
+their names, types and shapes are known to be those of the model that the metadata describes.
+"""
+
+__all__ = ["Checkpoint", "load_checkpoint", "read_info", "save_checkpoint"]
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from vae.errors import VisageError
+from vae.files import replacing
+from vae.models.vae import VAE, Gaussian
+
+FORMAT_VERSION = 1
+
+# What a metadata block may hold at most: a checkpoint's own is under 2 kB.
+LARGEST_METADATA = 100_000
+
+# Weights beyond this are refused before they are read: no model of this project comes near.
+LARGEST_MODEL = 500_000_000
+
+
+class Checkpoint(NamedTuple):
+    """A trained model and what is known of it.
+
+    Arguments:
+        model: The model, in evaluation mode on the CPU.
+        info: What the file says of itself: ``format_version``, ``image_shape``, ``latent_dim``,
+            ``hidden_dims``, and where they are known ``dataset``, ``dataset_sha256``, ``split``,
+            ``recipe``, ``seed``, ``step``, ``samples``, ``trained_at``, ``train`` and ``heldout``
+            (each a dict of ``elbo``, ``log_likelihood`` and ``kl``, in nats an image).
+        posterior: The posterior of the training set, (N, K) each, in the order of the training
+            split; or None.
+    """
+
+    model: VAE
+    info: dict
+    posterior: Gaussian | None = None
+
+
+def save_checkpoint(
+    path: str | os.PathLike,
+    model: VAE,
+    info: Mapping | None = None,
+    posterior: Gaussian | None = None,
+) -> None:
+    """Write a checkpoint: whole or, if anything fails, not at all.
+
+    Arguments:
+        path: Where to; a file that is there is replaced in one step.
+        model: The model.
+        info: What to say of it, as JSON; format version and sizes are added.
+        posterior: The posterior of the training set, (N, K) each.
+
+    Raises:
+        VisageError: The file can't be written, as on a full disk.
+    """
+    tensors = dict(model.state_dict())
+    if posterior is not None:
+        tensors |= {"posterior.mean": posterior.mean, "posterior.log_var": posterior.log_var}
+    metadata = {
+        **(info or {}),
+        "format_version": FORMAT_VERSION,
+        "image_shape": model.image_shape,
+        "latent_dim": model.latent_dim,
+        "hidden_dims": model.hidden_dims,
+    }
+    write_tensors(path, tensors, {"visage": json.dumps(metadata)})
+
+
+def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        VisageError: The file is missing, damaged, not a checkpoint of this project, of a later
+            format version, or its tensors are not those of the model it describes.
+    """
+    with _opened(path) as file:
+        info = _info(file, path)
+        with torch.device("meta"):
+            model = VAE(info["image_shape"], info["latent_dim"], info["hidden_dims"])
+        shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}
+        names = set(file.keys())
+        posterior_names = {"posterior.mean", "posterior.log_var"} & names
+        if names - posterior_names != set(shapes) or len(posterior_names) == 1:
+            raise _foreign(path, "its tensors are not those of the model that it describes")
+        for name in names:
+            entry = file.get_slice(name)
+            if entry.get_dtype() != "F32":
+                raise _foreign(path, f"{name} is {entry.get_dtype()}, not 32-bit floats")
+            shape = entry.get_shape()
+            if name in shapes and shape != shapes[name]:
+                raise _foreign(path, f"{name} has shape {shape}, not {shapes[name]}")
+            if name not in shapes and (len(shape) != 2 or shape[1] != model.latent_dim):
+                raise _foreign(path, f"{name} has shape {shape}, not (N, {model.latent_dim})")
+        weights = {name: file.get_tensor(name) for name in shapes}
+        posterior = None
+        if posterior_names:
+            posterior = Gaussian(
+                file.get_tensor("posterior.mean"), file.get_tensor("posterior.log_var")
+            )
+            if posterior.mean.shape != posterior.log_var.shape:
+                raise _foreign(path, "its posterior's means and variances differ in number")
+    model.load_state_dict(weights, assign=True)
+    return Checkpoint(model.requires_grad_(False).eval(), info, posterior)
+
+
+def read_info(path: str | os.PathLike) -> dict:
+    """What a checkpoint says of itself, without reading its weights; raises as loading does."""
+    with _opened(path) as file:
+        return _info(file, path)
+
+
+def write_tensors(
+    path: str | os.PathLike, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file beside its place and move it there in one step."""
+    # Tensors that are views of others can't be written as they are, hence copies.
+    own = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
+    with replacing(path) as beside:
+        safetensors.torch.save_file(own, beside, dict(metadata))
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[safe_open]:
+    if not Path(path).is_file():
+        raise VisageError(f"There is no checkpoint at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except SafetensorError as error:
+        raise VisageError(
+            f"{path} is not a whole safetensors file (it may be cut short or of another kind): "
+            "get the checkpoint again."
+        ) from error
+    except OSError as error:
+        raise VisageError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def _info(file: safe_open, path: str | os.PathLike) -> dict:
+    text = (file.metadata() or {}).get("visage", "")
+    if not text or len(text) > LARGEST_METADATA:
+        raise _foreign(path, "it does not carry this project's metadata")
+    try:
+        info = json.loads(text)
+        version = info["format_version"]
+        sizes = info["image_shape"], info["latent_dim"], info["hidden_dims"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _foreign(path, "its metadata is incomplete") from error
+    if not isinstance(version, int) or version < 1:
+        raise _foreign(path, f"{version!r} is no format version")
+    if version > FORMAT_VERSION:
+        raise VisageError(
+            f"{path} is of format version {version} and this Visage reads up to version "
+            f"{FORMAT_VERSION}: update Visage."
+        )
+    image_shape, latent_dim, hidden_dims = sizes
+    if not isinstance(image_shape, list) or not isinstance(hidden_dims, list):
+        raise _foreign(path, "its sizes are not lists of numbers")
+    try:
+        with torch.device("meta"):
+            weights = sum(
+                weight.numel() for weight in VAE(image_shape, latent_dim, hidden_dims).parameters()
+            )
+    except (VisageError, TypeError, RuntimeError, OverflowError) as error:
+        raise _foreign(path, "its sizes are not those of any model") from error
+    if weights > LARGEST_MODEL or math.prod(image_shape) > LARGEST_MODEL:
+        raise VisageError(
+            f"{path} describes a model of {weights:,} weights, over the limit of "
+            f"{LARGEST_MODEL:,}."
+        )
+    return info
+
+
+def _foreign(path: str | os.PathLike, why: str) -> VisageError:
+    return VisageError(f"{path} is not a Visage checkpoint: {why}.")

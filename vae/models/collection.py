@@ -1,0 +1,75 @@
+"""Checkpoints that people bring: kept in a folder of their own, once they have proved sound."""
+
+__all__ = ["brought", "folder", "keep", "remove"]
+
+import os
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from typing import BinaryIO
+
+from vae.errors import VisageError
+from vae.files import data_folder, replacing
+from vae.limits import Ceiling, check_writable, in_words
+from vae.models.checkpoint import load_checkpoint
+from vae.names import clean_name
+
+SUFFIX = ".safetensors"
+
+
+def folder() -> Path:
+    """Where they are kept: ``models`` in the folder of data sets."""
+    return data_folder() / "models"
+
+
+def brought() -> list[Path]:
+    """Every checkpoint that was brought, by name."""
+    return sorted(folder().glob(f"[!.]*{SUFFIX}"))
+
+
+def keep(file: BinaryIO, name: str, taken: Collection[str] = ()) -> Path:
+    """Keep a checkpoint under a name.
+
+    Arguments:
+        file: Open for reading.
+        name: What to call it; it is cleaned first.
+        taken: Names that other models have.
+
+    Raises:
+        VisageError: It is no checkpoint of this project, too large, or the name is taken. Then
+            nothing is kept.
+    """
+    check_writable()
+    name = clean_name(name.removesuffix(SUFFIX))
+    path = folder() / f"{name}{SUFFIX}"
+    if name in taken or path.exists():
+        raise VisageError(f"There is a model named {name} already: choose another name.")
+    size = file.seek(0, os.SEEK_END)
+    if size > Ceiling.UPLOAD():
+        raise VisageError(
+            f"{name} has {in_words(size)}; the limit is {in_words(Ceiling.UPLOAD())} "
+            f"({Ceiling.UPLOAD.variable})."
+        )
+    file.seek(0)
+    with replacing(path) as beside:
+        with beside.open("wb") as out:
+            shutil.copyfileobj(file, out)
+        try:
+            load_checkpoint(beside)
+        except VisageError as error:
+            raise VisageError(str(error).replace(str(beside), f"{name}{SUFFIX}")) from error
+    return path
+
+
+def remove(name: str) -> None:
+    """Remove a checkpoint that was brought.
+
+    Raises:
+        VisageError: There is none of that name.
+    """
+    check_writable()
+    for path in brought():
+        if path.stem == name:
+            path.unlink(missing_ok=True)
+            return
+    raise VisageError(f"There is no model '{name[:60]}' that was brought here.")

@@ -1,0 +1,82 @@
+"""What is maximised: the evidence lower bound, and a tighter bound to judge it by.
+
+References:
+    Auto-Encoding Variational Bayes (Kingma & Welling, 2014), equations 7 and 10
+    https://arxiv.org/abs/1312.6114
+
+    Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2016), equation 8
+    https://arxiv.org/abs/1509.00519
+"""
+
+__all__ = ["ELBO", "elbo", "importance_weighted_bound"]
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vae.models.vae import VAE, Gaussian
+
+
+class ELBO(NamedTuple):
+    r"""The two terms of the bound :math:`\mathcal{L}(\theta, \phi; x)`, in nats an image.
+
+    Arguments:
+        log_likelihood: :math:`E_{q(z \mid x)} \log p(x \mid z)`, estimated, of shape (B,).
+        kl: :math:`D_{KL}(q(z \mid x) \,\|\, p(z))`, exact, of shape (B,).
+    """
+
+    log_likelihood: Tensor
+    kl: Tensor
+
+    @property
+    def elbo(self) -> Tensor:
+        """The bound itself, of shape (B,)."""
+        return self.log_likelihood - self.kl
+
+
+def elbo(model: VAE, x: Tensor, noise: Tensor) -> ELBO:
+    r"""The evidence lower bound of each image.
+
+    .. math::
+        \mathcal{L} = -D_{KL}(q_\phi(z \mid x) \,\|\, p(z))
+            + \frac1L \sum_{l=1}^{L} \log p_\theta(x \mid z^{(l)}), \quad
+        z^{(l)} = \mu_\phi(x) + \sigma_\phi(x) \odot \epsilon^{(l)}
+
+    Arguments:
+        model: The model.
+        x: Flattened images with pixels in [0, 1], of shape (B, D).
+        noise: Standard normal :math:`\epsilon`, of shape (B, K) for one sample an image or
+            (L, B, K) for L samples.
+    """
+    return elbo_given_posterior(model, x, model.encode(x), noise)
+
+
+def elbo_given_posterior(model: VAE, x: Tensor, posterior: Gaussian, noise: Tensor) -> ELBO:
+    """The same bound where the posterior of x is known already, as when it has been refined."""
+    log_likelihood = model.decode(posterior.sample(noise)).log_prob(x)
+    if noise.dim() == 3:
+        log_likelihood = log_likelihood.mean(dim=0)
+    return ELBO(log_likelihood, posterior.kl_from_prior().sum(dim=-1))
+
+
+def importance_weighted_bound(model: VAE, x: Tensor, noise: Tensor) -> Tensor:
+    r"""The importance-weighted bound on :math:`\log p(x)`, which tightens as L grows.
+
+    .. math::
+        \log \frac1L \sum_{l=1}^{L} \frac{p(x \mid z^{(l)}) \, p(z^{(l)})}{q(z^{(l)} \mid x)}
+
+    Arguments:
+        model: The model.
+        x: Flattened images with pixels in [0, 1], of shape (B, D).
+        noise: Standard normal noise of shape (L, B, K).
+
+    Returns:
+        The bound of each image in nats, of shape (B,); with L = 1 an estimate of the ELBO.
+    """
+    posterior = model.encode(x)
+    z = posterior.sample(noise)
+    prior = Gaussian(torch.zeros_like(z), torch.zeros_like(z))
+    log_weights = model.decode(z).log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)
+    return log_weights.logsumexp(dim=0) - math.log(len(noise))

@@ -1,0 +1,349 @@
+"""The trainer's side of a run's folder: train, and write down all that happens.
+
+Checkpoints come every few seconds, small pictures of the manifold as the steps grow by a fifth,
+and a final word always, whatever ended the run.
+"""
+
+__all__ = ["save", "summary", "trained"]
+
+import contextlib
+import errno
+import re
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+import filelock
+import numpy as np
+import safetensors.torch
+import torch
+
+from vae import datasets, images
+from vae.datasets.sources import Faces
+from vae.errors import VisageError
+from vae.files import replacing
+from vae.latent.arrays import active_units, decode, encode, evaluate, manifold_grid, match_prior
+from vae.limits import check_writable
+from vae.models.checkpoint import save_checkpoint, write_tensors
+from vae.models.vae import VAE, Gaussian
+from vae.runs import processes, queue
+from vae.runs.run import Run
+from vae.training.distributed import any_rank, rank, world_size
+from vae.training.loop import Progress, TrainingState, train
+
+# Seconds between two signs of life, and between two looks at the queue.
+HEARTBEAT = 1.0
+PATIENCE = 0.3
+
+# Seconds between two checkpoints at the least; a slow one makes the next come later, so that
+# they stay within this share of the training time.
+CHECKPOINT_SECONDS = 2.0
+CHECKPOINT_SHARE = 0.02
+
+# Beyond this number of images a checkpoint is evaluated, and its posterior kept, on evenly spaced
+# ones: more would take longer than many a run and tell the same.
+EVALUATED_IMAGES = 2_000
+
+# Each snapshot comes when the steps have grown by this factor since the last.
+SNAPSHOT_FACTOR = 1.2
+SNAPSHOT_GRID = 10
+
+# Bytes that are kept back while a run goes on, so that it can say how it ended on a full disk.
+RESERVE = 64 * 1024
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def trained(run: Run, wait: Callable[[int], None] | None = None) -> Iterator[Progress]:
+    """Train a run in this process, from where it stands to its end, and record it.
+
+    It waits for its turn if other runs are being trained on this machine. It ends as ``finished``,
+    as ``stopped`` where somebody asked for that (by the file that :meth:`Run.stop` leaves, Ctrl-C
+    or SIGTERM), or as ``failed`` with a sentence.
+
+    Arguments:
+        run: The run.
+        wait: Called with the number of runs that have to end first, whenever that changes.
+
+    Yields:
+        Each record, once it is in the run's folder.
+
+    Raises:
+        VisageError: The run can't be trained, or failed.
+    """
+    check_writable()
+    if rank() > 0:
+        yield from _do_a_share(run)
+        return
+    me = processes.this_process()
+    path = run.path.resolve()
+    try:
+        lock = filelock.FileLock(path / ".lock", blocking=False)
+        with lock, _stop_on_signals(run), _FinalWord(run) as word:
+            # A launched run has been told of its process already; from then on it may be asked
+            # to stop. Of a run that is started here, only an old request can have been left.
+            if run.status().process != me:
+                run.forget_stop()
+            run.set_status(
+                state="queued", pid=me.pid, born=me.born, host=processes.host(), error=""
+            )
+            queue.join(path, me)
+            try:
+                if _turn_comes(run, wait):
+                    yield from _train_and_record(run)
+                    # A request that came too late to matter stops nothing.
+                    word.state = "stopped" if _was_cut_short(run) else "finished"
+                else:
+                    word.state = "stopped"
+            finally:
+                queue.leave(path, me)
+    except filelock.Timeout as error:
+        raise VisageError(f"{run.name} is being trained by another process.") from error
+
+
+def _was_cut_short(run: Run) -> bool:
+    return run.status().step < run.config.steps
+
+
+def _turn_comes(run: Run, wait: Callable[[int], None] | None) -> bool:
+    """Wait in line; False where somebody asked to stop meanwhile."""
+    if world_size() > 1:
+        # Who starts several processes shares the machine out otherwise.
+        return True
+    path = run.path.resolve()
+    told = 0
+    beat_at = time.monotonic()
+    while place := queue.place(path):
+        if run.stop_requested():
+            return False
+        if place != told:
+            log(run, f"Waiting for {place} other run{'s' if place > 1 else ''} to end.")
+            if wait is not None:
+                wait(place)
+            told = place
+        if time.monotonic() - beat_at > HEARTBEAT:
+            run.set_status()
+            beat_at = time.monotonic()
+        time.sleep(PATIENCE)
+    return True
+
+
+def _train_and_record(run: Run) -> Iterator[Progress]:
+    config = run.config
+    run.set_status(state="running")
+    faces, state, train_set, heldout = _prepared(run)
+    log(run, f"Training {run.name} from step {state.step:,} to {config.steps:,}.")
+    saved_at, save_cost, beat_at = time.monotonic(), 0.0, 0.0
+    snapshots = run.snapshots()
+    next_snapshot = snapshots[-1][0] * SNAPSHOT_FACTOR if snapshots else 1
+
+    for progress in train(state, train_set, heldout):
+        run.record(progress)
+        now = time.monotonic()
+        if state.step >= next_snapshot:
+            snapshot(run, state.averaged, state.step)
+            next_snapshot = state.step * SNAPSHOT_FACTOR
+        if now - saved_at > max(CHECKPOINT_SECONDS, save_cost / CHECKPOINT_SHARE):
+            save(run, state, faces)
+            saved_at = time.monotonic()
+            save_cost = saved_at - now
+        if now - beat_at > HEARTBEAT:
+            run.set_status(step=state.step)
+            beat_at = now
+        yield progress
+        if any_rank(run.stop_requested()) and state.step < config.steps:
+            break
+    is_last = state.step >= config.steps
+    save(run, state, faces, final=is_last)
+    if is_last:
+        snapshot(run, state.averaged, state.step)
+    run.set_status(step=state.step)
+
+
+def _do_a_share(run: Run) -> Iterator[Progress]:
+    """What every rank but the first does: train along, and write nothing."""
+    _, state, train_set, heldout = _prepared(run)
+    for progress in train(state, train_set, heldout):
+        yield progress
+        if any_rank(run.stop_requested()):
+            break
+
+
+def _prepared(run: Run) -> tuple[Faces, TrainingState, np.ndarray, np.ndarray]:
+    """The data and the state to go on from, with the training and the held-out set."""
+    config = run.config
+    faces = datasets.load(config.dataset)
+    state = TrainingState(config, faces.image_shape)
+    if run.optimizer.exists():
+        state.restore(_read_state(run.optimizer))
+    return faces, state, *faces.split(config.holdout, config.split, config.split_seed)
+
+
+def save(run: Run, state: TrainingState, faces: Faces, final: bool = False) -> None:
+    """Write the last checkpoint, the best one, and the state to resume from, in that order.
+
+    Resuming needs the last file alone, so a crash between two of them loses nothing.
+
+    Raises:
+        VisageError: A file can't be written, or the weights are no longer numbers.
+    """
+    if not torch.isfinite(state.weights).all():
+        raise VisageError(
+            f"The weights stopped being numbers at step {state.step}: the last good checkpoint "
+            "is kept; try a lower learning rate."
+        )
+    _save_model(run, run.last, state.averaged, state.step, state, faces, final)
+    if len(state.best):
+        _save_model(run, run.best, state.best_model(), state.best_step, state, faces, final)
+    write_tensors(run.optimizer, state.tensors(), {})
+
+
+def _save_model(
+    run: Run,
+    path: Path,
+    model: VAE,
+    step: int,
+    state: TrainingState,
+    faces: Faces,
+    final: bool,
+) -> None:
+    config = run.config
+    parts = faces.split_indices(config.holdout, config.split, config.split_seed)
+    parts = [part[:: 1 + len(part) // EVALUATED_IMAGES] for part in parts]
+    train_set, heldout = map(faces.pixels, parts)
+    samples, importance_samples = (16, 64) if final else (1, 0)
+    posterior = encode(model, train_set)
+    if state.recipe.fit_to_data:
+        model, posterior = match_prior(model, posterior)
+    info = {
+        "name": run.name,
+        "dataset": config.dataset,
+        "dataset_sha256": faces.sha256,
+        "split": {"how": config.split, "holdout": config.holdout, "seed": config.split_seed},
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "step": step,
+        "samples": step * config.batch_size,
+        "seconds": state.seconds,
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "train": summary(model, train_set, samples, importance_samples),
+        "heldout": summary(model, heldout, samples, importance_samples),
+        "active_units": active_units(posterior),
+    }
+    save_checkpoint(path, model, info, Gaussian(*map(torch.from_numpy, posterior)))
+
+
+def snapshot(run: Run, model: VAE, step: int) -> None:
+    """Keep a small picture of the manifold as it is now."""
+    z = manifold_grid(SNAPSHOT_GRID, latent_dim=model.latent_dim)
+    picture = images.tile(images.to_uint8(decode(model, z)[0]))
+    with replacing(run.path / "snapshots" / f"{step:09d}.png") as beside:
+        beside.write_bytes(images.png(picture))
+
+
+def log(run: Run, sentence: str) -> None:
+    """Add a line to what people read when they want to know more."""
+    with run.log.open("a") as file:
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {sentence}\n")
+
+
+def summary(model: VAE, pixels: np.ndarray, samples: int, importance_samples: int = 0) -> dict:
+    """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats."""
+    found = evaluate(model, pixels, samples, importance_samples)
+    return {name: float(values.mean()) for name, values in found.items() if values.ndim == 1}
+
+
+class _FinalWord:
+    """Makes sure that a run which ends has said how, whatever ended it.
+
+    Attributes:
+        state: What the run ends as, if nothing goes wrong.
+    """
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.state = "stopped"
+        self._reserve = run.path / ".reserve"
+
+    def __enter__(self) -> "_FinalWord":
+        # A disk that is full already will be found out by the first file that matters.
+        with contextlib.suppress(OSError):
+            self._reserve.write_bytes(bytes(RESERVE))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        state, sentence = self.state, ""
+        # Whoever closes the iterator early has seen enough, which is no failure.
+        if isinstance(error, Exception):
+            state, sentence = "failed", _in_words(error)
+        self._reserve.unlink(missing_ok=True)
+        with contextlib.suppress(VisageError):
+            self.run.set_status(state=state, error=sentence)
+        with contextlib.suppress(OSError):
+            if isinstance(error, Exception) and not isinstance(error, VisageError):
+                log(self.run, "".join(traceback.format_exception(error)))
+            log(self.run, f"{state.capitalize()}. {sentence}".strip())
+        if sentence:
+            raise VisageError(sentence) from error
+
+
+def _in_words(error: Exception) -> str:
+    """What went wrong and what to try."""
+    cause = error.__cause__ if isinstance(error, VisageError) else error
+    text = str(cause)
+    # safetensors tells the number of a failed system call in its text alone.
+    told = re.search(r"os error (\d+)", text)
+    if (int(told[1]) if told else getattr(cause, "errno", None)) in FULL:
+        return "The disk is full: what was saved before is kept. Free some space, then resume."
+    if isinstance(error, VisageError):
+        return str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in text:
+        return (
+            "It ran out of memory: what was saved before is kept. Close other programs and "
+            "resume, or start again with a smaller batch or fewer hidden units."
+        )
+    if world_size() > 1 and isinstance(error, RuntimeError):
+        # Gloo reports a lost peer as a plain RuntimeError, with the socket's words.
+        return (
+            "Another process of the run ended: what was saved before is kept. Start the same "
+            "number of processes with --resume to go on."
+        )
+    if isinstance(error, OSError):
+        return f"Its folder could not be written ({error.strerror or error})."
+    return (
+        f"It met an unexpected error ({type(error).__name__}): what was saved before is kept, "
+        "and the log has the details."
+    )
+
+
+@contextlib.contextmanager
+def _stop_on_signals(run: Run) -> Iterator[None]:
+    """Turn Ctrl-C and a polite kill into a request to stop."""
+    previous = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Only the main thread may set handlers; elsewhere signals are somebody else's business.
+        with contextlib.suppress(ValueError):
+            previous[number] = signal.signal(number, lambda *_: run.request_stop())
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise VisageError(
+            f"{path} is damaged, so the run can't be resumed: start a new one."
+        ) from error

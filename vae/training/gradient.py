@@ -1,0 +1,139 @@
+r"""The gradient of the ELBO, derived by hand: a training step without autograd's bookkeeping.
+
+For one sample an image the loss of a minibatch of B images is the mean of
+:math:`D_{KL} - \log p(x \mid z)`. Written for the outputs of the two networks, with
+:math:`r = x - \mu` and :math:`\sigma^2 = e^s`, its gradient is
+
+.. math::
+    \frac{\partial}{\partial s} = \frac{1}{2B} (1 - r^2 e^{-s}), \quad
+    \frac{\partial}{\partial a} = -\frac1B \, r e^{-s} \mu (1 - \mu)
+
+for the decoder's log-variance s and the logits a of its mean, and with
+:math:`z = m + e^{v/2} \epsilon` and :math:`g = \partial / \partial z`
+
+.. math::
+    \frac{\partial}{\partial m} = g + \frac{m}{B}, \quad
+    \frac{\partial}{\partial v} = \tfrac12 g \, \epsilon e^{v/2} + \frac{1}{2B} (e^v - 1)
+
+for the encoder's mean m and log-variance v. Back-propagation through the linear and tanh layers
+does the rest. The matrix products are the whole cost of a small network, so everything else is
+done in place, in buffers that are made once.
+"""
+
+__all__ = ["ElboGradient"]
+
+import math
+
+import torch
+from torch import Tensor
+
+from vae.models.vae import VAE, GaussianMLP
+
+# What autograd calls as well: the gradient by the input from that by the output, in one pass.
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
+
+class ElboGradient:
+    """Fills ``.grad`` of a model's parameters for minibatches of one size.
+
+    Arguments:
+        model: The model; every parameter has a ``.grad`` of its own shape, which is overwritten.
+        batch_size: The number B of images in a minibatch.
+    """
+
+    def __init__(self, model: VAE, batch_size: int):
+        # A step is short enough for Python to matter: views and constants are made here, once.
+        self.encoder = _Backpropagation(model.encoder, batch_size)
+        self.decoder = _Backpropagation(model.decoder, batch_size)
+        self.m, self.v = self.encoder.output.chunk(2, dim=1)
+        self.mean, self.log_var = self.decoder.output.chunk(2, dim=1)
+        new = self.mean.new_empty
+        self.residual, self.precision = new(2, batch_size, model.pixels)
+        self.by_log_var = model.decoder.head.bias.grad[model.pixels :]
+        self.half = 0.5 / batch_size
+        self.halves = self.mean.new_tensor(self.half)
+        self.minus_halves = -self.halves
+        self.log_share = self.mean.new_tensor(-math.log(batch_size))
+        self.constant = -0.5 * (1 + math.log(2 * math.pi)) * model.pixels
+
+    def __call__(self, x: Tensor, noise: Tensor, encoder_input: Tensor) -> Tensor:
+        """One forward and backward pass.
+
+        Arguments:
+            x: Flattened images, (B, D).
+            noise: The standard normal noise of the reparametrisation, (B, K).
+            encoder_input: What the encoder sees of x, (B, D): x itself, or x centred and
+                with noise.
+
+        Returns:
+            The minibatch's mean log-likelihood and mean KL divergence in nats, of shape (2,).
+        """
+        m, v, mean, log_var, half = self.m, self.v, self.mean, self.log_var, self.half
+        self.encoder.forward(encoder_input)
+        std = torch.mul(v, 0.5).exp_()
+        scaled_noise = std * noise
+        # (e^v - 1) / 2B, the KL divergence's gradient by v, is most of the divergence as well.
+        by_v = torch.addcmul(self.minus_halves, std, std, value=half)
+        kl = torch.addcmul(by_v, m, m, value=half).sub_(v, alpha=half).sum()
+        z = m + scaled_noise
+
+        self.decoder.forward(z)
+        log_determinant = log_var.sum()
+        # -r and -r e^-s / B.
+        residual = torch.sub(mean.sigmoid_(), x, out=self.residual)
+        weighted = torch.sub(self.log_share, log_var, out=self.precision).exp_().mul_(residual)
+        # From here on the networks' outputs hold the loss's gradient; in the mean's place, that
+        # by its logits.
+        torch.addcmul(self.halves, weighted, residual, value=-0.5, out=log_var)
+        sigmoid_backward(weighted, mean, grad_input=mean)
+        g = self.decoder.backward(z)
+        torch.add(g, m, alpha=2 * half, out=m)
+        torch.addcmul(by_v, g, scaled_noise, value=0.5, out=v)
+        self.encoder.backward(encoder_input, to_input=False)
+
+        # The gradient by the log-variance, (1 - r^2 e^-s) / 2B, was summed for the bias: what it
+        # lacks of D/2 is the sum of squares.
+        log_likelihood = self.by_log_var.sum().sub_(log_determinant, alpha=half)
+        return torch.stack((log_likelihood.add_(self.constant), kl))
+
+
+class _Backpropagation:
+    """The passes through one network.
+
+    Attributes:
+        output: What :meth:`forward` fills, of shape (B, the head's size); before
+            :meth:`backward` the caller puts the loss's gradient by it in its place.
+    """
+
+    def __init__(self, network: GaussianMLP, batch_size: int):
+        # Detached, so that nothing here is recorded for autograd.
+        layers = [*network.hidden, network.head]
+        self.weights = [layer.weight.detach() for layer in layers]
+        self.transposed = [weight.t() for weight in self.weights]
+        self.biases = [layer.bias.detach() for layer in layers]
+        self.weight_gradients = [layer.weight.grad for layer in layers]
+        self.bias_gradients = [layer.bias.grad for layer in layers]
+        new = self.weights[0].new_empty
+        *self.hidden, self.output = [new(batch_size, layer.out_features) for layer in layers]
+        self.gradients = [new(batch_size, layer.in_features) for layer in layers]
+
+    def forward(self, x: Tensor) -> None:
+        for place, hidden in enumerate(self.hidden):
+            torch.addmm(self.biases[place], x, self.transposed[place], out=hidden)
+            x = hidden.tanh_()
+        torch.addmm(self.biases[-1], x, self.transposed[-1], out=self.output)
+
+    def backward(self, x: Tensor, to_input: bool = True) -> Tensor | None:
+        """Fill the gradients by the parameters; return that by the input."""
+        gradient = self.output
+        below = [x, *self.hidden]
+        for place in reversed(range(len(below))):
+            torch.mm(gradient.t(), below[place], out=self.weight_gradients[place])
+            torch.sum(gradient, dim=0, out=self.bias_gradients[place])
+            if place == 0 and not to_input:
+                return None
+            gradient = torch.mm(gradient, self.weights[place], out=self.gradients[place])
+            if place:
+                tanh_backward(gradient, below[place], grad_input=gradient)
+        return gradient

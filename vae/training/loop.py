@@ -1,0 +1,550 @@
+"""Training as an iterator: weights move, news comes out; no files and no screen.
+
+    state = TrainingState(config, image_shape)
+    for progress in train(state, train_images, heldout_images):
+        print(progress.step, progress.elbo)
+
+What a step does depends on the configuration and the step's number alone: minibatches and noise
+are drawn from generators seeded by (seed, epoch). So the same seed gives the same weights bit for
+bit on the same machine and threads, and a state that was saved and restored goes on as if it had
+never stopped.
+
+References:
+    Auto-Encoding Variational Bayes (Kingma & Welling, 2014), algorithm 1
+    https://arxiv.org/abs/1312.6114
+"""
+
+__all__ = ["RECIPES", "Progress", "Recipe", "TrainingConfig", "TrainingState", "train"]
+
+import copy
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae.datasets.sources import Pixels
+from vae.errors import VisageError
+from vae.latent.arrays import evaluate
+from vae.models.vae import VAE, check_sizes
+from vae.training.distributed import DistributedGradient, rank, world_size
+from vae.training.gradient import ElboGradient
+from vae.training.optimizers import OPTIMIZERS
+
+# Steps between two records once training is under way, and between two held-out evaluations:
+# often enough to watch, seldom enough to cost under 2 % of the time.
+RECORD_EVERY = 100
+EVALUATE_EVERY = 200
+
+# Seconds after which a record is due whatever the step, so that slow models show signs of life.
+RECORD_SECONDS = 1.0
+
+# Images that a large training set's mean and variance are measured on, and that stand for a large
+# held-out set while training goes on: evenly spaced ones.
+STATISTICS_IMAGES = 2_000
+HELDOUT_IMAGES = 2_000
+
+# Steps between two updates of the weights' average.
+AVERAGE_EVERY = 5
+
+# The size of the noise bank, in pixels.
+NOISE_BANK = 2**20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: everything a person seldom chooses.
+
+    Arguments:
+        steps: How long to train where nobody chose that.
+        hidden_dims: The hidden layers of a model whose layers were not chosen.
+        optimizer: ``adam`` or ``adagrad``.
+        learning_rate: Its highest value.
+        warmup_steps: Steps over which the learning rate rises from zero.
+        cosine: Whether it then falls to zero along a half cosine, or stays.
+        encoder_weight_decay: The L2 penalty on the encoder's parameters.
+        fit_to_data: Whether training starts from what the training set's mean and variance tell:
+            the encoder sees images less the mean image, and the decoder's biases give the mean
+            image and the mean variance; and whether the model that is kept is put into the latent
+            coordinates that suit the prior best (:func:`vae.latent.match_prior`).
+        input_noise: The standard deviation of the Gaussian noise added to the encoder's input, in
+            units of a pixel's [0, 1].
+        clip_norm: The largest norm of a gradient, or infinity.
+        averaging: The decay a step of the exponential moving average of the weights that is
+            evaluated and kept; 0 keeps the weights themselves.
+    """
+
+    steps: int = 10_000
+    hidden_dims: tuple[int, ...] = (200,)
+    optimizer: str = "adam"
+    learning_rate: float = 3e-3
+    warmup_steps: int = 0
+    cosine: bool = False
+    encoder_weight_decay: float = 0.0
+    fit_to_data: bool = False
+    input_noise: float = 0.0
+    clip_norm: float = math.inf
+    averaging: float = 0.0
+
+
+RECIPES = {
+    "paper": Recipe(
+        steps=1_000_000, optimizer="adagrad", learning_rate=0.01, encoder_weight_decay=0.5
+    ),
+    "adam": Recipe(),
+    "default": Recipe(
+        steps=4_000,
+        hidden_dims=(200, 200, 200),
+        learning_rate=8e-3,
+        warmup_steps=200,
+        cosine=True,
+        fit_to_data=True,
+        input_noise=0.1,
+        clip_norm=20.0,
+        averaging=0.99,
+    ),
+}
+
+# What the default recipe does otherwise with more than this many latents: a few latents must fold
+# the faces onto each other, which takes depth, and overfit by that; many need neither.
+FEW_LATENTS = 3
+MANY_LATENTS = {"hidden_dims": (300, 300), "learning_rate": 4e-3, "input_noise": 0.03}
+
+
+def recipe_for(name: str, latent_dim: int) -> Recipe:
+    """The recipe of that name for a model of so many latents.
+
+    Raises:
+        VisageError: There is no such recipe.
+    """
+    if name not in RECIPES:
+        raise VisageError(f"A recipe is one of {', '.join(RECIPES)}, not '{name}'.")
+    if name == "default" and latent_dim > FEW_LATENTS:
+        return dataclasses.replace(RECIPES[name], **MANY_LATENTS)
+    return RECIPES[name]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a person chooses of a run; what is None is the recipe's.
+
+    Raises:
+        VisageError: A value that no run can have.
+    """
+
+    dataset: str = "frey"
+    latent_dim: int = 2
+    hidden_dims: tuple[int, ...] | None = None
+    batch_size: int = 100
+    steps: int | None = None
+    learning_rate: float | None = None
+    holdout: float = 0.1
+    split: str = "random"
+    split_seed: int = 0
+    seed: int = 0
+    recipe: str = "default"
+    device: str = "auto"
+
+    def __post_init__(self):
+        check_sizes((1, 1), self.latent_dim, (1,))
+        recipe = recipe_for(self.recipe, self.latent_dim)
+        hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
+        rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
+        steps = recipe.steps if self.steps is None else self.steps
+        check_sizes((1, 1), self.latent_dim, tuple(hidden_dims))
+        object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "learning_rate", rate)
+        for name, value in (("steps", self.steps), ("batch size", self.batch_size)):
+            if value < 1:
+                raise VisageError(f"The {name} must be at least 1, not {value}.")
+        if not 0 < rate < math.inf:
+            raise VisageError(f"The learning rate must be above 0, not {rate:g}.")
+        if not 0 < self.holdout < 1:
+            raise VisageError(
+                f"The held-out share must lie between 0 and 1, not at {self.holdout:g}."
+            )
+        if self.split not in ("random", "last"):
+            raise VisageError(f"A split is 'random' or 'last', not '{self.split}'.")
+        if min(self.seed, self.split_seed) < 0:
+            raise VisageError("A seed must be 0 or more.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """News of a training run, as one record of its metrics.
+
+    Arguments:
+        step: Steps taken.
+        samples: Training samples evaluated.
+        seconds: Time spent in the training loop.
+        elbo: The mean over the minibatches since the last record, in nats an image; so are
+            ``log_likelihood`` and ``kl``.
+        heldout_elbo: The mean over the held-out set, in nats an image, or None where it was not
+            measured; so are ``heldout_log_likelihood`` and ``heldout_kl``.
+        learning_rate: That of the last step.
+        steps_per_second: The speed since the last record.
+    """
+
+    step: int
+    samples: int
+    seconds: float
+    elbo: float
+    log_likelihood: float
+    kl: float
+    heldout_elbo: float | None
+    heldout_log_likelihood: float | None
+    heldout_kl: float | None
+    learning_rate: float
+    steps_per_second: float
+
+
+class TrainingState:
+    """All that training changes: save its tensors, restore them, and nothing is lost.
+
+    Arguments:
+        config: What to train and how.
+        image_shape: (H, W) or (H, W, 3).
+
+    Attributes:
+        model: The model being trained; its encoder takes pixels less :attr:`centre`.
+        centre: The mean image, of shape (D,), or zeros. Inputs around zero make the first layer's
+            gradient well conditioned (LeCun et al., Efficient BackProp, 1998, section 4.3).
+        step: Steps taken.
+        last_rate: The learning rate of the last step.
+        seconds: Time spent in the training loop.
+        best: The weights of :attr:`averaged` at its best held-out ELBO, in the order of
+            ``parameters()``, end to end; empty until there is one.
+    """
+
+    def __init__(self, config: TrainingConfig, image_shape: tuple[int, ...]):
+        self.config = config
+        self.recipe = recipe_for(config.recipe, config.latent_dim)
+        self.device = choose_device(config.device)
+        torch.manual_seed(config.seed)
+        self.model = VAE(image_shape, config.latent_dim, config.hidden_dims).to(self.device)
+        self.weights, self.gradient = one_buffer(self.model)
+        # The encoder's parameters come first.
+        size = sum(weight.numel() for weight in self.model.encoder.parameters())
+        self._encoder_weights, self._encoder_gradient = self.weights[:size], self.gradient[:size]
+        self.average = self.weights.clone() if self.recipe.averaging else self.weights
+        self.centre = torch.zeros(self.model.pixels, device=self.device)
+        self.optimizer = OPTIMIZERS[self.recipe.optimizer](self.weights)
+        self.step = 0
+        self.last_rate = 0.0
+        self.seconds = 0.0
+        self.best = torch.empty(0)
+        self.best_step = 0
+        self.best_elbo = -math.inf
+        self._evaluated = copy.deepcopy(self.model).requires_grad_(False).eval()
+        self._evaluated_at = -1
+
+    @property
+    def averaged(self) -> VAE:
+        """The model to evaluate and keep, as of this step.
+
+        Its weights are averaged over recent steps where the recipe says so, and its encoder takes
+        plain pixels. It is one and the same object at every step: copy what you keep.
+        """
+        if self._evaluated_at != self.step:
+            # The parameters become views of the vector they are given, hence a copy.
+            torch.nn.utils.vector_to_parameters(self.average.clone(), self._evaluated.parameters())
+            first = self._evaluated.encoder.hidden[0]
+            first.bias.sub_(first.weight @ self.centre)
+            self._evaluated_at = self.step
+        return self._evaluated
+
+    def fit_to(self, images: np.ndarray | Pixels) -> None:
+        """Start from the training set's mean and variance, if the recipe asks for it."""
+        if not self.recipe.fit_to_data:
+            return
+        some = images[:: 1 + len(images) // STATISTICS_IMAGES]
+        pixels = torch.from_numpy(np.asarray(some)).to(self.device)
+        mean = pixels.mean(dim=0)
+        variance = (pixels - mean).square().mean()
+        self.centre = mean
+        head = self.model.decoder.head.bias.data
+        head[: len(mean)] = mean.clamp(0.02, 0.98).logit()
+        head[len(mean) :] = variance.clamp(min=1e-6).log()
+        self.average.copy_(self.weights)
+
+    def learning_rate(self) -> float:
+        """That of the next step: a linear warm-up, then a half cosine down to zero."""
+        rate, warmup = self.config.learning_rate, self.recipe.warmup_steps
+        if self.step < warmup:
+            return rate * (self.step + 1) / warmup
+        if not self.recipe.cosine:
+            return rate
+        share = (self.step - warmup) / max(1, self.config.steps - warmup)
+        return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+    def update(self) -> None:
+        """Take one optimiser step with the gradient that is there; average the weights."""
+        if decay := self.recipe.encoder_weight_decay:
+            self._encoder_gradient.add_(self._encoder_weights, alpha=decay)
+        if (clip_norm := self.recipe.clip_norm) < math.inf:
+            norm = math.sqrt(self.gradient @ self.gradient)
+            if norm > clip_norm:
+                self.gradient.mul_(clip_norm / norm)
+        self.last_rate = self.learning_rate()
+        self.optimizer.step(self.gradient, self.last_rate)
+        self.step += 1
+        # One step in five is enough for an average over a hundred.
+        span = AVERAGE_EVERY if self.step > 10 * AVERAGE_EVERY else 1
+        if self.recipe.averaging and self.step % span == 0:
+            # Early on the average forgets faster, so that it doesn't hold on to the start.
+            decay = min(self.recipe.averaging, self.step / (self.step + 10))
+            self.average.lerp_(self.weights, 1 - decay**span)
+
+    def keep_if_best(self, heldout_elbo: float) -> None:
+        """Remember the weights if they are the best so far on the held-out set."""
+        if heldout_elbo > self.best_elbo:
+            self.best = one_vector(self.averaged).clone()
+            self.best_elbo = heldout_elbo
+            self.best_step = self.step
+
+    def best_model(self) -> VAE:
+        """A copy of the model at its best held-out ELBO."""
+        model = VAE(self.model.image_shape, self.model.latent_dim, self.model.hidden_dims)
+        torch.nn.utils.vector_to_parameters(self.best.cpu(), model.parameters())
+        return model.requires_grad_(False).eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, for a safetensors file."""
+        tensors = {
+            "weights": self.weights,
+            "best": self.best,
+            "centre": self.centre,
+            "progress": torch.tensor(
+                [self.step, self.seconds, self.best_step, self.best_elbo], dtype=torch.float64
+            ),
+        }
+        if self.recipe.averaging:
+            tensors["average"] = self.average
+        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.memory.items()}
+        return {name: value.detach().clone() for name, value in tensors.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`tensors` returned.
+
+        Raises:
+            VisageError: The tensors are not those of such a state.
+        """
+        try:
+            self.weights.copy_(tensors["weights"])
+            for name, value in self.optimizer.memory.items():
+                value.copy_(tensors[f"optimizer.{name}"])
+            if self.recipe.averaging:
+                self.average.copy_(tensors["average"])
+            step, self.seconds, best_step, self.best_elbo = tensors["progress"].tolist()
+            self.centre = tensors["centre"].to(self.device)
+            self.best = tensors["best"].to(self.device)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise VisageError(
+                "The saved state is not of this configuration, so the run can't be resumed."
+            ) from error
+        self.step, self.best_step = int(step), int(best_step)
+        self._evaluated_at = -1
+
+
+def train(
+    state: TrainingState, images: np.ndarray | Pixels, heldout: np.ndarray | Pixels
+) -> Iterator[Progress]:
+    """Train up to the configured number of steps, yielding news as it comes.
+
+    Between two yields the state may be read, evaluated and saved; that changes nothing.
+
+    Arguments:
+        state: Where to start from, and what is changed.
+        images: The training set, pixels in [0, 1], of shape (N, D).
+        heldout: The held-out set, of shape (n, D); of a large one, evenly spaced images are looked
+            at.
+
+    Raises:
+        VisageError: The batch is larger than the training set, or the loss is no longer a number.
+    """
+    config = state.config
+    check_batch(config, len(images))
+    if state.step == 0:
+        state.fit_to(images)
+    heldout = heldout[:: 1 + len(heldout) // HELDOUT_IMAGES]
+    alone = world_size() == 1
+    gradient = (ElboGradient if alone else DistributedGradient)(state.model, config.batch_size)
+    # Ranks must yield at the same steps, so that they can agree on what comes next.
+    record_seconds = RECORD_SECONDS if alone else math.inf
+    evaluate_every = evaluation_interval(len(heldout), config.batch_size)
+    started = time.perf_counter() - state.seconds
+    last_step, last_seconds = state.step, state.seconds
+    totals = torch.zeros(2, device=state.device)
+
+    for x, encoder_input, noise in minibatches(images, state):
+        totals += gradient(x, noise, encoder_input)
+        state.update()
+
+        state.seconds = time.perf_counter() - started
+        measured = is_due(state.step, evaluate_every) or state.step == config.steps
+        recorded = measured or is_due(state.step, RECORD_EVERY)
+        if not recorded and state.seconds - last_seconds < record_seconds:
+            continue
+        log_likelihood, kl = (totals / (state.step - last_step)).tolist()
+        found = {}
+        if measured:
+            found = {
+                name: float(values.mean())
+                for name, values in evaluate(state.averaged, heldout, samples=1).items()
+            }
+        if not all(map(math.isfinite, (log_likelihood, kl, found.get("elbo", 0.0)))):
+            raise VisageError(
+                f"The loss stopped being a number at step {state.step}: what was saved before is "
+                "kept; try a lower learning rate."
+            )
+        if measured:
+            state.keep_if_best(found["elbo"])
+        state.seconds = time.perf_counter() - started
+        yield Progress(
+            step=state.step,
+            samples=state.step * config.batch_size,
+            seconds=state.seconds,
+            elbo=log_likelihood - kl,
+            log_likelihood=log_likelihood,
+            kl=kl,
+            heldout_elbo=found.get("elbo"),
+            heldout_log_likelihood=found.get("log_likelihood"),
+            heldout_kl=found.get("kl"),
+            learning_rate=state.last_rate,
+            steps_per_second=(state.step - last_step) / (state.seconds - last_seconds),
+        )
+        # What the reader of the news does with it is not training time.
+        started = time.perf_counter() - state.seconds
+        last_step, last_seconds = state.step, state.seconds
+        totals.zero_()
+
+
+def check_batch(config: TrainingConfig, images: int) -> None:
+    """Refuse a batch that a training set of so many images can't fill."""
+    if config.batch_size > images:
+        raise VisageError(
+            f"The batch size, {config.batch_size}, is larger than the training set of {images} "
+            "images: choose a smaller one."
+        )
+
+
+def minibatches(
+    images: np.ndarray | Pixels, state: TrainingState
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """What each step sees, from the state's own step to the last.
+
+    An epoch passes over the images in a fresh order and leaves out those that don't fill a
+    minibatch.
+
+    Yields:
+        Images (B, D), what the encoder sees of them (B, D), and the reparametrisation's noise
+        (B, K); where ranks share a minibatch, this rank's share of each.
+    """
+    config, device = state.config, state.device
+    size = config.batch_size
+    share = slice(rank(), None, world_size())
+    per_epoch = len(images) // size
+    resident = None if isinstance(images, Pixels) else torch.from_numpy(images).to(device)
+    shared_size = len(range(size)[share])
+    encoder_input = torch.empty(shared_size, images.shape[1], device=device)
+    sees_otherwise = state.recipe.fit_to_data or state.recipe.input_noise > 0
+    offsets = input_offsets(state)
+    while state.step < config.steps:
+        epoch, first = divmod(state.step, per_epoch)
+        random = np.random.default_rng([config.seed, epoch])
+        order = random.permutation(len(images))
+        starts = random.integers(len(offsets) - size + 1, size=per_epoch)
+        noise_shape = per_epoch, size, config.latent_dim
+        noise = random.standard_normal(noise_shape, dtype=np.float32)[:, share]
+        noise = torch.from_numpy(noise).to(device).unbind()
+        order = order[: per_epoch * size].reshape(per_epoch, size)[:, share]
+        rows = torch.from_numpy(order).to(device).unbind()
+        for place in range(first, min(per_epoch, first + config.steps - state.step)):
+            if resident is None:
+                x = torch.from_numpy(images[order[place]]).to(device)
+            else:
+                x = resident.index_select(0, rows[place])
+            if sees_otherwise:
+                offset = offsets[starts[place] : starts[place] + size][share]
+                torch.add(offset, x, out=encoder_input)
+            yield x, encoder_input if sees_otherwise else x, noise[place]
+
+
+def input_offsets(state: TrainingState) -> Tensor:
+    """A bank of what is added to images for the encoder: noise, less the mean image.
+
+    Fresh noise for every pixel of every step would cost a tenth of the training time; a slice of
+    a bank at a random place serves as well.
+    """
+    count = state.config.batch_size
+    if state.recipe.input_noise:
+        count = max(2 * count, NOISE_BANK // len(state.centre))
+    generator = torch.Generator().manual_seed(state.config.seed)
+    noise = torch.randn(count, len(state.centre), generator=generator).to(state.device)
+    return noise.mul_(state.recipe.input_noise).sub_(state.centre)
+
+
+def is_due(step: int, every: int) -> bool:
+    """Whether a regular event falls on a step: at 1, 2, 5, 10, 20 …, then evenly.
+
+    For the first five intervals four times as often: a model that is about to overfit is at its
+    best early.
+    """
+    often = every // 4 if step < 5 * every else every
+    if step >= often:
+        return step % often == 0
+    magnitude = 10 ** int(math.log10(step))
+    return step in (magnitude, 2 * magnitude, 5 * magnitude)
+
+
+def evaluation_interval(heldout: int, batch_size: int) -> int:
+    """Steps between evaluations of the held-out set, so that they cost about a hundredth."""
+    # An evaluated image costs about a third of a trained one, which also goes backwards.
+    return max(EVALUATE_EVERY, 100 * math.ceil(heldout / (3 * batch_size)))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is the GPU where CUDA finds one, else the CPU.
+
+    Raises:
+        VisageError: There is no such device here.
+    """
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        name = "cuda" if available["cuda"] else "cpu"
+    if name not in available:
+        raise VisageError(f"A device is one of auto, {', '.join(available)}, not '{name}'.")
+    if not available[name]:
+        raise VisageError(f"This machine has no {name} device: choose --device cpu.")
+    if name == "cuda" and world_size() > 1:
+        # Each rank of a machine has a GPU of its own.
+        return torch.device(name, int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device(name)
+
+
+def one_buffer(model: VAE) -> tuple[Tensor, Tensor]:
+    """Lay a model's parameters, and their gradients, end to end in one vector each."""
+    weights = one_vector(model).clone()
+    gradient = torch.zeros_like(weights)
+    place = 0
+    for weight in model.parameters():
+        end = place + weight.numel()
+        weight.data = weights[place:end].view_as(weight)
+        weight.grad = gradient[place:end].view_as(weight)
+        place = end
+    return weights, gradient
+
+
+def one_vector(model: VAE) -> Tensor:
+    """A model's parameters end to end, detached."""
+    return torch.nn.utils.parameters_to_vector(model.parameters()).detach()
