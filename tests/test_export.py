@@ -11,19 +11,19 @@ import torch
 
 from vae import VAE, load_checkpoint
 from vae.errors import VisageError
-from vae.models import onnx
+from vae.models import onnx as export
 
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "olivetti-2d.safetensors"
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(onnx, "is_available", lambda: False)
+    monkeypatch.setattr(export, "is_available", lambda: False)
     with pytest.raises(VisageError, match=r"requirements-onnx\.txt"):
-        onnx.encoder(VAE())
+        export.encoder(VAE())
 
 
 def test_the_library_needs_no_onnx():
-    code = "import sys, vae, vae.export; print('onnx' in sys.modules)"
+    code = "import sys, vae, vae.models.onnx; print('onnx' in sys.modules)"
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -38,8 +38,8 @@ def test_onnxruntime_answers_as_pytorch_does(hidden, shape):
     torch.manual_seed(0)
     model = VAE(shape, 3, hidden).eval().requires_grad_(False)
     for content, network, given in (
-        (onnx.encoder(model), model.encoder, np.random.rand(5, model.pixels)),
-        (onnx.decoder(model), model.decoder, np.random.randn(5, 3)),
+        (export.encoder(model), model.encoder, np.random.rand(5, model.pixels)),
+        (export.decoder(model), model.decoder, np.random.randn(5, 3)),
     ):
         given = given.astype(np.float32)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -55,10 +55,10 @@ def test_a_trained_model_is_exported():
     pytest.importorskip("onnxruntime")
     model = load_checkpoint(CHECKPOINT).model
     for content, network in (
-        (onnx.encoder(model), model.encoder),
-        (onnx.decoder(model), model.decoder),
+        (export.encoder(model), model.encoder),
+        (export.decoder(model), model.decoder),
     ):
-        assert onnx.check(content, network) <= 1e-5
+        assert export.check(content, network) <= 1e-5
 
 
 def test_another_models_file_is_found_out():
@@ -66,4 +66,4 @@ def test_another_models_file_is_found_out():
     torch.manual_seed(0)
     one, other = (VAE((4, 4), 2, (8,)).eval().requires_grad_(False) for _ in range(2))
     with pytest.raises(VisageError, match="differs from the model"):
-        onnx.check(onnx.decoder(one), other.decoder)
+        export.check(export.decoder(one), other.decoder)

@@ -5,6 +5,7 @@ __all__ = ["data_folder", "replacing"]
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,9 +30,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Made by a plain open, so that the system gives it the rights of any new file.
-        beside.open("xb").close()
+        # Made by a plain open, so that the system gives it the rights of any new file; writers
+        # that put a file of their own in its place would leave it private.
+        with beside.open("xb") as file:
+            rights = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         yield beside
+        beside.chmod(rights)
         beside.replace(path)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error)

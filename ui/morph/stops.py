@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ui import photo, session
 from ui.latent_pad import pinned
 from ui.session import Choice
-from vae import images, latent, runs
+from vae import images, latent
 from vae.models.checkpoint import Checkpoint
 
 MOST = 6
@@ -113,7 +113,7 @@ def offer_more(choice: Choice, checkpoint: Checkpoint, stops: list[Stop]) -> Non
             if len(stops) < 2:
                 stops.append(drawn(choice, checkpoint))
             st.rerun()
-        if not runs.read_only() and st.button(
+        if not session.read_only() and st.button(
             "A photo", icon=":material/add_a_photo:", disabled=full
         ):
             from_photo(choice, checkpoint)
