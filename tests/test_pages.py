@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from ui import session
 from vae import VAE, datasets, save_checkpoint
+from vae.errors import VisageError
 from vae.models.vae import Gaussian
 
 ROOT = Path(__file__).parents[1]
@@ -239,7 +240,7 @@ def test_reconstruct_without_the_data_says_how_to_get_it(shipped):
 def test_a_failed_download_is_a_sentence(shipped, monkeypatch):
     def unreachable(name, progress):
         progress(0.5)
-        raise datasets.VisageError("The download of frey failed.")
+        raise VisageError("The download of frey failed.")
 
     monkeypatch.setattr(datasets, "download", unreachable)
     save_model(shipped / "a.safetensors", image_shape=(28, 20), dataset="frey")

@@ -22,6 +22,7 @@ from tests import trainers
 from vae import load_checkpoint, runs
 from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
+from vae.runs.run import SILENCE
 from vae.training.loop import Progress, TrainingConfig
 
 # A run that takes a few seconds.
@@ -232,7 +233,7 @@ def test_a_run_of_another_machine_is_judged_by_its_heartbeat(runs_folder):
     run.set_status(state="running", host="elsewhere", pid=1, born=0.0)
     assert run.status().state == "running"
     status = json.loads((run.path / "status.json").read_text())
-    status["heartbeat"] -= runs.SILENCE + 1
+    status["heartbeat"] -= SILENCE + 1
     (run.path / "status.json").write_text(json.dumps(status))
     assert run.status().state == "interrupted"
 
