@@ -14,9 +14,9 @@ def main() -> None:
     st.logo(HERE / "ui" / "logo.svg", size="large", icon_image=HERE / "ui" / "icon.svg")
     st.html(HERE / "ui" / "style.css")
     # This imports torch, which takes seconds once: the frame above is on screen before.
-    from ui import session
+    from ui import session, words
 
-    with session.sentences(), session.picked_model():
+    with words.sentences(), session.picked_model():
         page.run()
 
 

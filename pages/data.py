@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from ui import session
+from ui import library, session, words
 from ui.data import bring_data, data_set, shelf
-from vae import datasets
+from vae import datasets, limits
 
 SETS, BRING, MODELS = "Data sets", "Bring a data set", "Models"
 
@@ -23,7 +23,7 @@ def main() -> None:
     else:
         name = choose_set()
         tell_what_was_stored()
-        with session.sentences():
+        with words.sentences():
             data_set.show(name)
         renamed = data_set.offer_changes(name)
         if renamed is not None:
@@ -47,8 +47,8 @@ def explain() -> None:
 
 
 def choose_view() -> str:
-    views = [SETS, MODELS] if session.read_only() else [SETS, BRING, MODELS]
-    if session.read_only():
+    views = [SETS, MODELS] if limits.read_only() else [SETS, BRING, MODELS]
+    if limits.read_only():
         st.info(
             "This is a public deployment: look at what is here as you like; nothing can be "
             "brought or changed.",
@@ -70,7 +70,7 @@ def choose_view() -> str:
 
 
 def choose_set() -> str:
-    names = [name for name in datasets.names() if session.dataset_is_here(name)]
+    names = [name for name in datasets.names() if library.dataset_is_here(name)]
     wanted = st.session_state.pop("data_set_next", st.session_state.get("data_set"))
     st.session_state.data_set = wanted if wanted in names else names[0]
     return st.selectbox("Data set", names, key="data_set", persist_state="session")

@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from ui import link, paths, session
+from ui import library, link, paths, session, words
 from ui.latent_pad import latent_pad, settled
-from ui.session import Choice
+from ui.library import Choice
 from vae import images, latent
 from vae.models.checkpoint import Checkpoint
 
@@ -44,18 +44,18 @@ def explain() -> None:
         )
 
 
-@session.sentences()
+@words.sentences()
 def explore(choice: Choice) -> None:
     """The pad and what the server adds to it; a run's new weights arrive here while it trains."""
-    state, choice = choice.state, session.models().get(choice.name)
+    state, choice = choice.state, library.models().get(choice.name)
     if choice is None or choice.state != state:
         st.rerun()
-    checkpoint = session.load(choice.path, choice.version)
+    checkpoint = library.load(choice.stored)
     start, start_version = link.starting_point(checkpoint.model.latent_dim)
     arrows = []
     if st.session_state.get("explore_arrows"):
         here = settled(checkpoint, "explore")
-        arrows = paths.directions(choice.path, choice.version, here)
+        arrows = paths.directions(choice.stored, here)
     pad = latent_pad(
         checkpoint,
         key="explore",
@@ -79,14 +79,14 @@ def explore(choice: Choice) -> None:
 def tell_density(z: np.ndarray) -> None:
     here, peak = latent.log_prior(np.stack([z, np.zeros_like(z)]))
     st.markdown(
-        f"**log p(z) = {session.number(here, 2)} nats**, the log-density of the prior at this "
-        f"point; at the origin, its peak, it is {session.number(peak, 2)}."
+        f"**log p(z) = {words.number(here, 2)} nats**, the log-density of the prior at this "
+        f"point; at the origin, its peak, it is {words.number(peak, 2)}."
     )
 
 
 def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> None:
     """The training faces nearest in the latent space, each beside its reconstruction."""
-    training = session.training_faces(choice)
+    training = library.training_faces(choice)
     if training is None:
         st.caption(
             "The training faces nearest to this point are shown where the model's data set is on "

@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, paths, session
+from ui import charts, library, paths, session
+from ui.library import Choice
 from ui.morph import film, marks, stops, stretch_map
-from ui.session import Choice
 from vae import images, latent
 from vae.latent import geometry
 from vae.models.checkpoint import Checkpoint
@@ -58,8 +58,8 @@ def explain() -> None:
 
 def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
     chosen = stops.choose_stops(choice, checkpoint)
-    surface = paths.surface(choice.path, choice.version)
-    found = {kind: paths.route(choice.path, choice.version, chosen, kind) for kind in KINDS}
+    surface = paths.surface(choice.stored)
+    found = {kind: paths.route(choice.stored, chosen, kind) for kind in KINDS}
     plane, films = st.columns([5, 4], gap="large")
     with films:
         frames, steady = choose_pace()
@@ -129,7 +129,7 @@ def offer_files(faces: dict[str, np.ndarray], name: str) -> None:
 
 
 def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
-    means = session.posterior_means(choice.path, choice.version)
+    means = library.posterior_means(choice.stored)
     if not len(means):
         st.info("This checkpoint does not say where its training faces lie: choose another model.")
         return

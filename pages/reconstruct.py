@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, missing_data, photo, session
-from ui.session import Choice
-from vae import images, latent
+from ui import charts, library, missing_data, photo, session, words
+from ui.library import Choice
+from vae import images, latent, limits
 from vae.datasets.sources import Faces
 from vae.latent.arrays import Reconstructions
 
@@ -28,7 +28,7 @@ def main() -> None:
     data = missing_data.find_or_offer(choice)
     if data is None:
         return
-    part, order = choose_faces(session.parts(choice.info, data))
+    part, order = choose_faces(library.parts(choice.info, data))
     chosen = rank(choice, part, order)
     found = latent.reconstruct(checkpoint.model, data.pixels(chosen))
     gallery, plane = st.columns([4, 3], gap="large")
@@ -65,7 +65,7 @@ def explain() -> None:
 
 def choose_source() -> str:
     """Faces of the data set or, where uploads are taken, the visitor's own."""
-    if session.read_only():
+    if limits.read_only():
         return FACES
     return st.segmented_control(
         "Whose face",
@@ -109,7 +109,7 @@ def rank(choice: Choice, part: np.ndarray, order: str) -> np.ndarray:
     count = min(COUNT, len(part))
     if order == "random":
         return np.random.default_rng(st.session_state.get("draw", 0)).permutation(part)[:count]
-    elbo, looked_at = session.ranking(choice, part)
+    elbo, looked_at = library.ranking(choice, part)
     places = np.argsort(elbo)[:count] if order == "worst" else np.argsort(-elbo)[:count]
     return looked_at[places]
 
@@ -132,10 +132,10 @@ def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructio
                 alt=f"Face {number}: original, reconstruction and difference",
             )
             st.caption(
-                f"**#{number}** · ELBO **{session.number(found.elbo[place])}** nats  \n"
-                f"log-likelihood {session.number(found.log_likelihood[place])} · "
-                f"KL {session.number(found.kl[place], 1)}  \n"
-                f"log p(x) ≈ {session.number(found.importance_weighted[place])}"
+                f"**#{number}** · ELBO **{words.number(found.elbo[place])}** nats  \n"
+                f"log-likelihood {words.number(found.log_likelihood[place])} · "
+                f"KL {words.number(found.kl[place], 1)}  \n"
+                f"log p(x) ≈ {words.number(found.importance_weighted[place])}"
             )
 
 
@@ -143,7 +143,7 @@ def draw_posteriors(choice: Choice, chosen: np.ndarray, found: Reconstructions) 
     """Where the faces lie in the latent space."""
     latent_dim = found.z_mean.shape[1]
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
-    means = session.posterior_means(choice.path, choice.version)
+    means = library.posterior_means(choice.stored)
     labels = [f"#{number}" for number in chosen]
     with st.container(key="plane"):
         st.plotly_chart(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui import session
 from ui.train import comparison, new_run, run_controls, time_lapse, watch
-from vae import runs
+from vae import limits, runs
 from vae.runs import Run
 
 NEW, WATCH, COMPARE = "New run", "Watch", "Compare"
@@ -70,8 +70,8 @@ def turn_to(run: Run) -> None:
 
 
 def choose_view(found: dict[str, Run]) -> str:
-    views = [WATCH, COMPARE] if session.read_only() else [NEW, WATCH, COMPARE]
-    if session.read_only():
+    views = [WATCH, COMPARE] if limits.read_only() else [NEW, WATCH, COMPARE]
+    if limits.read_only():
         st.info(
             "This is a public deployment: look at its runs as you like; nothing can be trained "
             "or changed here.",

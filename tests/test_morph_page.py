@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ui import paths, session
+from ui import library, paths
 from ui.morph import film, stops
 from vae import VAE, save_checkpoint
 from vae.models.vae import Gaussian
@@ -58,7 +58,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in the place of ``checkpoints/``."""
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    monkeypatch.setattr(session, "SHIPPED", folder)
+    monkeypatch.setattr(library, "SHIPPED", folder)
     return folder
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from ui import session
+from ui import library
 from vae import VAE, datasets, save_checkpoint
 from vae.errors import VisageError
 from vae.models.vae import Gaussian
@@ -41,7 +41,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in the place of ``checkpoints/``."""
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    monkeypatch.setattr(session, "SHIPPED", folder)
+    monkeypatch.setattr(library, "SHIPPED", folder)
     return folder
 
 
@@ -70,7 +70,7 @@ def test_every_page_opens_with_an_explanation(page, data_folder):
     assert app.expander[0].latex
 
 
-@pytest.mark.parametrize("name", [path.stem for path in session.SHIPPED.glob("*.safetensors")])
+@pytest.mark.parametrize("name", [path.stem for path in library.SHIPPED.glob("*.safetensors")])
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_shows_every_model_that_ships(page, name, frey):
     app = visit(page, model=name)
@@ -101,12 +101,12 @@ def test_a_damaged_checkpoint_gets_one_sentence(page, shipped):
 
 
 def test_a_damaged_default_gives_way_to_another_model(shipped):
-    (shipped / f"{session.DEFAULT}.safetensors").write_bytes(b"")
+    (shipped / f"{library.DEFAULT}.safetensors").write_bytes(b"")
     save_model(shipped / "other.safetensors", **OLIVETTI)
     app = visit()
     assert sentences(app) == []
     assert app.selectbox(key="model").value == "other"
-    app.selectbox(key="model").select(session.DEFAULT).run()
+    app.selectbox(key="model").select(library.DEFAULT).run()
     assert len(sentences(app)) == 1
 
 

@@ -4,9 +4,9 @@ __all__ = ["find_or_offer"]
 
 import streamlit as st
 
-from ui import session
-from ui.session import Choice
-from vae import datasets
+from ui import library, session, words
+from ui.library import Choice
+from vae import datasets, limits
 from vae.datasets import sources
 from vae.datasets.sources import Faces
 
@@ -23,16 +23,16 @@ def find_or_offer(choice: Choice) -> Faces | None:
     name = choice.dataset
     if not name:
         st.info("This model does not say what it was trained on, so there is nothing to show.")
-    elif not session.dataset_is_here(name):
+    elif not library.dataset_is_here(name):
         st.info(
-            f"This model was trained on **{session.plain(name)}**, which is not on this machine.",
+            f"This model was trained on **{words.plain(name)}**, which is not on this machine.",
             icon=":material/photo_library:",
         )
         if name == "frey":
             offer_frey()
     else:
-        data = session.faces(name)
-        difference = session.difference_in_data(choice.info, data)
+        data = library.faces(name)
+        difference = library.difference_in_data(choice.info, data)
         if difference:
             st.warning(difference)
         if tuple(choice.info["image_shape"]) == data.image_shape:
@@ -44,14 +44,14 @@ def find_or_offer(choice: Choice) -> Faces | None:
 def offer_frey() -> None:
     """A download and an upload, where files may be written."""
     st.markdown(datasets.where_from("frey"))
-    if session.read_only():
+    if limits.read_only():
         st.caption("This is a public deployment: it takes no uploads and downloads nothing.")
         return
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Download it** (1.1 MB)")
         if st.button("Download Frey Face", type="primary", icon=":material/download:"):
-            with session.sentences():
+            with words.sentences():
                 bar = st.progress(0.0)
                 datasets.download("frey", progress=bar.progress)
                 st.rerun()
@@ -62,7 +62,7 @@ def offer_frey() -> None:
             max_upload_size=LARGEST_UPLOAD_MB,
         )
         if file is not None:
-            with session.sentences():
+            with words.sentences():
                 sources.store_frey(file.getvalue())
                 st.rerun()
 
@@ -71,8 +71,8 @@ def offer_other_models() -> None:
     """The models whose data set is here."""
     others = [
         choice.name
-        for choice in session.models().values()
-        if not choice.problem and choice.dataset and session.dataset_is_here(choice.dataset)
+        for choice in library.models().values()
+        if not choice.problem and choice.dataset and library.dataset_is_here(choice.dataset)
     ]
     if not others:
         return

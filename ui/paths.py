@@ -2,13 +2,13 @@
 
 __all__ = ["directions", "route", "surface"]
 
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from ui import session
+from ui import library
 from ui.latent_pad import Arrow
+from ui.library import Stored
 from vae.latent import geometry
 from vae.latent.geometry import DecoderSurface
 
@@ -17,19 +17,19 @@ ARROW = 0.9
 
 
 @st.cache_resource(max_entries=4, show_spinner="Measuring the latent space…")
-def surface(path: Path, version: int) -> DecoderSurface:
+def surface(stored: Stored) -> DecoderSurface:
     """The surface of a checkpoint's decoder.
 
     Raises:
         VisageError: Its weights are not finite numbers.
     """
-    checkpoint = session.load(path, version)
+    checkpoint = library.load(stored)
     return DecoderSurface(checkpoint.model, checkpoint.posterior)
 
 
-def directions(path: Path, version: int, z: np.ndarray) -> list[Arrow]:
+def directions(stored: Stored, z: np.ndarray) -> list[Arrow]:
     """Arrows in which the face changes most and least at z, (K,), as long as it changes."""
-    change, vectors = geometry.principal_directions(surface(path, version), z)
+    change, vectors = geometry.principal_directions(surface(stored), z)
     if change[0] <= 0:
         return []
     ends = ((0, "most"), (-1, "least")) if len(z) > 1 else ((0, "most"),)
@@ -48,6 +48,6 @@ def directions(path: Path, version: int, z: np.ndarray) -> list[Arrow]:
 
 
 @st.cache_data(max_entries=256, show_spinner="Finding the shortest path…")
-def route(path: Path, version: int, stops: np.ndarray, kind: str) -> geometry.Path:
+def route(stored: Stored, stops: np.ndarray, kind: str) -> geometry.Path:
     """A path of one kind through the faces, (n, K)."""
-    return geometry.route(surface(path, version), stops, kind)
+    return geometry.route(surface(stored), stops, kind)

@@ -3,15 +3,14 @@
 __all__ = ["choose", "show"]
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
-from ui import charts, link, session
+from ui import charts, library, link, session, words
+from ui.library import Choice, Stored
 from ui.photo_frame import Frame, photo_frame
-from ui.session import Choice
 from vae import images, latent
 from vae.datasets import photos
 from vae.errors import VisageError
@@ -102,17 +101,17 @@ def decoded(_content: bytes, photo_id: str) -> Image.Image:
 
 def guide(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
     """The mean face of the training set or, where it is not here, the face at the origin."""
-    training = session.training_faces(choice)
+    training = library.training_faces(choice)
     if training is None:
         origin = np.zeros(checkpoint.model.latent_dim)
         return images.to_uint8(latent.decode(checkpoint.model, origin)[0])
     data, places, _ = training
-    mean = mean_face(choice.path, choice.version, data.pixels(places))
+    mean = mean_face(choice.stored, data.pixels(places))
     return images.to_uint8(mean.reshape(data.image_shape))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def mean_face(path: Path, version: int, _pixels: np.ndarray) -> np.ndarray:
+def mean_face(stored: Stored, _pixels: np.ndarray) -> np.ndarray:
     some = np.asarray(_pixels[:: 1 + len(_pixels) // 5_000])
     return some.mean(axis=0)
 
@@ -121,14 +120,14 @@ def judged(
     choice: Choice, photo_id: str, frame: Frame, pixels: np.ndarray
 ) -> tuple[latent.Reconstructions, Refined]:
     """What the encoder makes of the photo, and what becomes of that when it is refined."""
-    return _judged(choice.path, choice.version, photo_id, frame, pixels)
+    return _judged(choice.stored, photo_id, frame, pixels)
 
 
 @st.cache_data(max_entries=16, show_spinner="Climbing the ELBO…")
 def _judged(
-    path: Path, version: int, photo_id: str, frame: Frame, pixels: np.ndarray
+    stored: Stored, photo_id: str, frame: Frame, pixels: np.ndarray
 ) -> tuple[latent.Reconstructions, Refined]:
-    model = session.load(path, version).model
+    model = library.load(stored).model
     return latent.reconstruct(model, pixels, samples=128), refine(model, pixels)
 
 
@@ -140,40 +139,40 @@ def draw_reconstructions(
         ("The encoder's answer", encoded.mean, refined.encoder_elbo[0]),
         ("Refined for this photo", refined.mean, refined.elbo[0]),
     )
-    for column, (words, mean, elbo) in zip(st.columns(2), answers, strict=True):
+    for column, (label, mean, elbo) in zip(st.columns(2), answers, strict=True):
         difference = images.differences(face[None], mean, LIMIT)[0]
         triple = images.side_by_side(face, images.to_uint8(mean[0]), difference, gap=1)
         scale = max(1, 640 // triple.shape[1])
         with column.container(border=True, gap="small"):
-            st.image(images.png(triple, scale), width="stretch", alt=f"Your photo and {words}")
-            st.markdown(f"{words}: ELBO **{session.number(elbo, 1)}** nats")
+            st.image(images.png(triple, scale), width="stretch", alt=f"Your photo and {label}")
+            st.markdown(f"{label}: ELBO **{words.number(elbo, 1)}** nats")
     gain = refined.elbo[0] - refined.encoder_elbo[0]
     st.caption(
         "Your photo, its reconstruction, and where that is :red[brighter] or :blue[darker]. "
         f"A few steps of gradient ascent on the ELBO of this one photo gain "
-        f"**{session.number(gain, 1)} nats** over the encoder, which answers for every face at "
+        f"**{words.number(gain, 1)} nats** over the encoder, which answers for every face at "
         "once ([Kim et al., 2018](https://arxiv.org/abs/1802.02550)). The photo's log p(x), whose "
         "lower bound the ELBO is, is about "
-        f"{session.number(encoded.importance_weighted[0], 1)} nats by 128 importance samples."
+        f"{words.number(encoded.importance_weighted[0], 1)} nats by 128 importance samples."
     )
 
 
 def say_how_surprising(choice: Choice, encoded: latent.Reconstructions) -> None:
     """The photo's ELBO among those of the training faces."""
-    training = session.training_faces(choice)
+    training = library.training_faces(choice)
     if training is None:
         return
-    elbo, _ = session.ranking(choice, training[1])
+    elbo, _ = library.ranking(choice, training[1])
     share = float((elbo > encoded.elbo[0]).mean())
     if share in (0, 1):
-        words = f"{'more' if share else 'less'} surprising than **any** of the training faces"
+        verdict = f"{'more' if share else 'less'} surprising than **any** of the training faces"
     elif share >= 0.5:
-        words = f"more surprising than **{share:.0%}** of the training faces"
+        verdict = f"more surprising than **{share:.0%}** of the training faces"
     else:
-        words = f"less surprising than **{1 - share:.0%}** of the training faces"
+        verdict = f"less surprising than **{1 - share:.0%}** of the training faces"
     st.markdown(
-        f"To this model your photo is {words}, whose ELBO has a median of "
-        f"{session.number(float(np.median(elbo)))} nats."
+        f"To this model your photo is {verdict}, whose ELBO has a median of "
+        f"{words.number(float(np.median(elbo)))} nats."
     )
 
 
@@ -182,11 +181,11 @@ def offer_ways_on(choice: Choice, refined: Refined, encoded: latent.Reconstructi
     with st.container(horizontal=True):
         if st.button("Explore from here", type="primary", icon=":material/explore:"):
             link.open_explore(choice.name, refined.posterior.mean[0])
-        for words, mean in (("Reconstruction", encoded.mean), ("Refined", refined.mean)):
+        for label, mean in (("Reconstruction", encoded.mean), ("Refined", refined.mean)):
             st.download_button(
-                words,
+                label,
                 images.png(images.to_uint8(mean[0]), scale=16),
-                f"{words.lower()}-{choice.name}.png",
+                f"{label.lower()}-{choice.name}.png",
                 "image/png",
                 icon=":material/download:",
                 on_click="ignore",
@@ -197,7 +196,7 @@ def draw_place(choice: Choice, encoded: latent.Reconstructions, refined: Refined
     """Where the photo lies in the latent space, with its uncertainty."""
     latent_dim = encoded.z_mean.shape[1]
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
-    means = session.posterior_means(choice.path, choice.version)
+    means = library.posterior_means(choice.stored)
     z_mean = np.concatenate([encoded.z_mean, refined.posterior.mean])
     z_std = np.concatenate([encoded.z_std, np.exp(0.5 * refined.posterior.log_var)])
     with st.container(key="plane"):
@@ -215,7 +214,7 @@ def draw_place(choice: Choice, encoded: latent.Reconstructions, refined: Refined
 
 def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> None:
     """The training faces nearest to the refined posterior's mean."""
-    training = session.training_faces(choice)
+    training = library.training_faces(choice)
     if training is None:
         return
     data, places, means = training

@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import streamlit as st
 
-from ui import session
+from ui import words
 from vae import images
 from vae.datasets import ingest, photos
 from vae.datasets.image_arrays import SUFFIXES
@@ -42,7 +42,7 @@ def offer() -> str | None:
     if not uploads:
         return None
     layout = choose_layout(uploads)
-    with session.sentences():
+    with words.sentences():
         found = look(uploads, layout)
         describe(found)
         choices, name = choose(found)

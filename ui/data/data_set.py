@@ -5,9 +5,9 @@ __all__ = ["offer_changes", "show"]
 import numpy as np
 import streamlit as st
 
-from ui import session
+from ui import library, words
 from ui.data.bring_data import gallery
-from vae import datasets, images
+from vae import datasets, images, limits
 from vae.datasets import ingest
 from vae.datasets.sources import Faces
 from vae.datasets.survey import Survey, survey
@@ -28,7 +28,7 @@ def show(name: str) -> None:
     Raises:
         VisageError: It is damaged.
     """
-    faces = session.faces(name)
+    faces = library.faces(name)
     found = surveyed(name, faces.sha256, faces)
     tell_figures(faces, found)
     left, right = st.columns([2, 5], gap="large")
@@ -37,7 +37,7 @@ def show(name: str) -> None:
     with right:
         show_images(faces)
     show_flagged(faces, found)
-    st.caption(f"{session.plain(datasets.where_from(faces.name))}.")
+    st.caption(f"{words.plain(datasets.where_from(faces.name))}.")
 
 
 @st.cache_data(max_entries=8, show_spinner="Looking at every image…")
@@ -118,14 +118,14 @@ def offer_changes(name: str) -> str | None:
 
     After a deletion that is the name of the set to look at next.
     """
-    if name in datasets.NAMES or session.read_only():
+    if name in datasets.NAMES or limits.read_only():
         return None
     with st.container(horizontal=True):
-        with st.popover("Rename", icon=":material/edit:"), session.sentences():
+        with st.popover("Rename", icon=":material/edit:"), words.sentences():
             wanted = st.text_input("New name", name, key=f"data_rename_{name}")
             if st.button("Rename it", type="primary"):
                 return ingest.rename(name, wanted)
-        with st.popover("Delete", icon=":material/delete:"), session.sentences():
+        with st.popover("Delete", icon=":material/delete:"), words.sentences():
             st.markdown(f"**{name}** goes for good; models trained on it stay.")
             if st.button("Delete it", type="primary"):
                 ingest.delete(name)

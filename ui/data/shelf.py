@@ -4,8 +4,9 @@ __all__ = ["show"]
 
 import streamlit as st
 
-from ui import session
-from ui.session import Choice
+from ui import library, words
+from ui.library import Choice
+from vae import limits
 from vae.models import collection, onnx
 
 
@@ -13,7 +14,7 @@ def show() -> None:
     """All models, what can be had of the chosen one, and a place to bring one."""
     if (news := st.session_state.pop("shelf_news", None)) is not None:
         st.success(f"**{news}** is in the model picker now.", icon=":material/check_circle:")
-    choices = session.models()
+    choices = library.models()
     st.dataframe(
         [row(choice) for choice in choices.values()],
         hide_index=True,
@@ -28,7 +29,7 @@ def show() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         offer_downloads(choices)
-    if not session.read_only():
+    if not limits.read_only():
         with right:
             take(choices)
 
@@ -41,9 +42,9 @@ def row(choice: Choice) -> dict:
         "images": "×".join(map(str, info.get("image_shape", []))),
         "latents": info.get("latent_dim"),
         "hidden": " ".join(map(str, info.get("hidden_dims", []))),
-        "held-out ELBO, nats": session.figure(info.get("heldout"), "elbo"),
-        "log p(x)": session.figure(info.get("heldout"), "importance_weighted"),
-        "latents in use": session.figure(info, "active_units"),
+        "held-out ELBO, nats": words.figure(info.get("heldout"), "elbo"),
+        "log p(x)": words.figure(info.get("heldout"), "importance_weighted"),
+        "latents in use": words.figure(info, "active_units"),
         "from": origin(choice),
     }
 
@@ -82,8 +83,8 @@ def offer_downloads(choices: dict[str, Choice]) -> None:
             )
     if not onnx.is_available():
         st.caption("ONNX needs two more packages: `pip install -r requirements-onnx.txt`.")
-    if origin(choice) == "uploaded" and not session.read_only():
-        with st.popover("Remove", icon=":material/delete:"), session.sentences():
+    if origin(choice) == "uploaded" and not limits.read_only():
+        with st.popover("Remove", icon=":material/delete:"), words.sentences():
             st.markdown(f"**{name}** goes for good.")
             if st.button("Remove it", type="primary"):
                 collection.remove(name)
@@ -92,7 +93,7 @@ def offer_downloads(choices: dict[str, Choice]) -> None:
 
 def as_onnx(choice: Choice, part: str) -> bytes:
     """The ONNX file of a model's encoder or decoder."""
-    model = session.load(choice.path, choice.version).model
+    model = library.load(choice.stored).model
     return onnx.encoder(model) if part == "encoder" else onnx.decoder(model)
 
 
@@ -102,7 +103,7 @@ def take(choices: dict[str, Choice]) -> None:
     file = st.file_uploader("A checkpoint of Visage", type="safetensors", key="shelf_upload")
     if file is None:
         return
-    with session.sentences():
+    with words.sentences():
         name = st.text_input("Name", file.name.removesuffix(".safetensors"), key="shelf_name")
         if st.button("Keep it", type="primary", icon=":material/save:"):
             kept = collection.keep(file, name, choices)

@@ -2,14 +2,13 @@
 
 __all__ = ["choose", "lay_over", "warped"]
 
-from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, paths, session
-from ui.session import Choice
+from ui import charts, library, paths
+from ui.library import Choice, Stored
 from vae import latent
 from vae.latent import geometry
 from vae.models.checkpoint import Checkpoint
@@ -50,14 +49,14 @@ def warped(
     choice: Choice, tail: float, count: int, axes: tuple[int, int], centre: np.ndarray
 ) -> np.ndarray:
     """The grid of equal change over the same part of the plane, (count, count, K)."""
-    return _warped(choice.path, choice.version, tail, count, axes, centre)
+    return _warped(choice.stored, tail, count, axes, centre)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _warped(
-    path: Path, version: int, tail: float, count: int, axes: tuple[int, int], centre: np.ndarray
+    stored: Stored, tail: float, count: int, axes: tuple[int, int], centre: np.ndarray
 ) -> np.ndarray:
-    surface = paths.surface(path, version)
+    surface = paths.surface(stored)
     if surface.latent_dim > 1:
         fine = latent.manifold_grid(FINE, tail, surface.latent_dim, axes, centre)
     else:
@@ -88,7 +87,7 @@ def lay_over(
         # Each column has heights of its own: hovering tells them.
         figure.update_yaxes(showticklabels=False)
     if overlay == STRETCH:
-        surface = paths.surface(choice.path, choice.version)
+        surface = paths.surface(choice.stored)
         plane = axes if z.shape[-1] > 1 else None
         values = geometry.log_magnification(surface, z, plane, std=False) / np.log(10)
         return charts.manifold_overlay(figure, values, face, "log₁₀ √det M")
@@ -97,6 +96,6 @@ def lay_over(
         title = "log q(z) − log p(z), nats"
         return charts.manifold_overlay(figure, values, face, title, diverging=True)
     if overlay == MEANS:
-        means = session.posterior_means(choice.path, choice.version)
+        means = library.posterior_means(choice.stored)
         return charts.manifold_points(figure, geometry.places_on_grid(z, means, axes), face)
     return figure

@@ -5,8 +5,8 @@ __all__ = ["mark_faces", "named_direction"]
 import numpy as np
 import streamlit as st
 
-from ui import session
-from ui.session import Choice
+from ui import library
+from ui.library import Choice
 from vae import images, latent
 from vae.latent import geometry
 from vae.models.checkpoint import Checkpoint
@@ -22,7 +22,7 @@ def mark_faces(choice: Choice, checkpoint: Checkpoint) -> tuple[str, dict[int, s
     Returns:
         The name of the property, and the marks, ``"+"`` or ``"−"``, by places in the posterior.
     """
-    means = session.posterior_means(choice.path, choice.version)
+    means = library.posterior_means(choice.stored)
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     chosen = left.selectbox(
         "Name of the axis",
@@ -63,7 +63,7 @@ def named_direction(choice: Choice, marks: dict[int, str]) -> tuple[np.ndarray, 
     Raises:
         VisageError: One side has no faces, or the two have the same mean.
     """
-    means = session.posterior_means(choice.path, choice.version)
+    means = library.posterior_means(choice.stored)
     yes, no = ([place for place, mark in marks.items() if mark == sign] for sign in "+−")
     middle = (means[yes].mean(axis=0) + means[no].mean(axis=0)) / 2
     return middle, geometry.group_direction(means[yes], means[no])
@@ -71,9 +71,9 @@ def named_direction(choice: Choice, marks: dict[int, str]) -> tuple[np.ndarray, 
 
 def pictures(choice: Choice, checkpoint: Checkpoint, offered: np.ndarray) -> np.ndarray:
     """The training images themselves or, where they are not here, how the model sees them."""
-    known = session.training_faces(choice)
+    known = library.training_faces(choice)
     if known is not None:
         data, places, _ = known
         return data.images[places[offered]]
-    means = session.posterior_means(choice.path, choice.version)
+    means = library.posterior_means(choice.stored)
     return images.to_uint8(latent.decode(checkpoint.model, means[offered])[0])

@@ -8,10 +8,10 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import photo, session
+from ui import library, photo, words
 from ui.latent_pad import pinned
-from ui.session import Choice
-from vae import images, latent
+from ui.library import Choice
+from vae import images, latent, limits
 from vae.models.checkpoint import Checkpoint
 
 MOST = 6
@@ -92,7 +92,7 @@ def current(choice: Choice, checkpoint: Checkpoint) -> list[Stop]:
 def drawn(choice: Choice, checkpoint: Checkpoint, seed: int | None = None) -> Stop:
     """A face at random: one of the training set's where its posterior is known."""
     rng = np.random.default_rng(seed)
-    means = session.posterior_means(choice.path, choice.version)
+    means = library.posterior_means(choice.stored)
     if len(means):
         return Stop(tuple(map(float, rng.choice(means))), "data")
     z = rng.standard_normal(checkpoint.model.latent_dim)
@@ -113,7 +113,7 @@ def offer_more(choice: Choice, checkpoint: Checkpoint, stops: list[Stop]) -> Non
             if len(stops) < 2:
                 stops.append(drawn(choice, checkpoint))
             st.rerun()
-        if not session.read_only() and st.button(
+        if not limits.read_only() and st.button(
             "A photo", icon=":material/add_a_photo:", disabled=full
         ):
             from_photo(choice, checkpoint)
@@ -124,9 +124,9 @@ def offer_more(choice: Choice, checkpoint: Checkpoint, stops: list[Stop]) -> Non
 
 def from_data(choice: Choice, checkpoint: Checkpoint, stops: list[Stop], full: bool) -> None:
     """Choose a face of the data set by its number."""
-    if not choice.dataset or not session.dataset_is_here(choice.dataset):
+    if not choice.dataset or not library.dataset_is_here(choice.dataset):
         return
-    data = session.faces(choice.dataset)
+    data = library.faces(choice.dataset)
     if data.image_shape != checkpoint.model.image_shape:
         return
     with st.popover(f"From {data.name}", icon=":material/photo_library:", disabled=full):
@@ -141,7 +141,7 @@ def from_data(choice: Choice, checkpoint: Checkpoint, stops: list[Stop], full: b
 @st.dialog("A photo")
 def from_photo(choice: Choice, checkpoint: Checkpoint) -> None:
     """Frame a visitor's own photo, and encode what lies in the frame."""
-    with session.sentences():
+    with words.sentences():
         chosen = photo.choose(choice, checkpoint, "stop_photo")
         if chosen is None:
             return

@@ -2,14 +2,13 @@
 
 __all__ = ["draw"]
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 
-from ui import charts, paths, session
-from ui.session import Choice
+from ui import charts, library, paths, session
+from ui.library import Choice, Stored
 from vae.latent import geometry
 from vae.models.checkpoint import Checkpoint
 
@@ -77,11 +76,11 @@ def draw(
     """
     latent_dim = checkpoint.model.latent_dim
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
-    means = session.posterior_means(choice.path, choice.version)
+    means = library.posterior_means(choice.stored)
     plane = plane_through(means, stops, axes)
     clicked = st.plotly_chart(
         charts.stretch(
-            magnification(choice.path, choice.version, plane.z, axes),
+            magnification(choice.stored, plane.z, axes),
             plane.x,
             plane.y,
             means,
@@ -97,7 +96,7 @@ def draw(
         config={"displayModeBar": False},
         alt="The magnification factor over the latent space, and the paths on it",
     )
-    if not paths.surface(choice.path, choice.version).knows_data:
+    if not paths.surface(choice.stored).knows_data:
         st.caption(
             "This checkpoint does not say where its training faces lie, so samples of the prior "
             "stand in for them."
@@ -112,7 +111,7 @@ def draw(
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def magnification(path: Path, version: int, z: np.ndarray, axes: tuple[int, int]) -> np.ndarray:
+def magnification(stored: Stored, z: np.ndarray, axes: tuple[int, int]) -> np.ndarray:
     """log₁₀ of the magnification factor over a plane's points, or along the only latent."""
     plane_axes = axes if z.shape[-1] > 1 else None
-    return geometry.log_magnification(paths.surface(path, version), z, plane_axes) / np.log(10)
+    return geometry.log_magnification(paths.surface(stored), z, plane_axes) / np.log(10)

@@ -7,7 +7,7 @@ import dataclasses
 import pandas as pd
 import streamlit as st
 
-from ui import charts, session
+from ui import charts, words
 from ui.train import watch
 from vae.runs import Run
 
@@ -37,7 +37,7 @@ def compare(found: dict[str, Run]) -> None:
         st.info("Pick the runs to compare.", icon=":material/compare_arrows:")
         return
     draw_curves(chosen)
-    with session.sentences():
+    with words.sentences():
         st.dataframe(table(chosen), width="stretch", height="content")
     draw_manifolds(chosen)
 
@@ -83,7 +83,7 @@ def results(run: Run) -> dict[str, str]:
         ("held-out KL, nats", "heldout", "kl"),
     ):
         value = found.get(part, {}).get(term)
-        rows[label] = "–" if value is None else session.number(value, 1)
+        rows[label] = "–" if value is None else words.number(value, 1)
     rows["latents in use"] = str(found.get("active_units", "–"))
     rows["best at step"] = f"{found['step']:,}" if found else "–"
     return rows

@@ -4,7 +4,7 @@ __all__ = ["offer"]
 
 import streamlit as st
 
-from ui import missing_data, session
+from ui import library, missing_data, words
 from vae import datasets, runs
 from vae.errors import VisageError
 from vae.runs import Run
@@ -29,7 +29,7 @@ def offer() -> Run | None:
             choices |= choose_split()
         if not st.button("Start training", type="primary", icon=":material/play_arrow:"):
             return None
-        with session.sentences():
+        with words.sentences():
             hidden = hidden_dims(choices.pop("hidden"))
             run = runs.create(TrainingConfig(**choices, hidden_dims=hidden))
             run.launch()
@@ -38,7 +38,7 @@ def offer() -> Run | None:
 
 
 def choose_dataset() -> str:
-    here = [name for name in datasets.names() if session.dataset_is_here(name)]
+    here = [name for name in datasets.names() if library.dataset_is_here(name)]
     name = st.selectbox("Data set", here, key="new_dataset", persist_state="session")
     if "frey" not in here:
         st.caption(

@@ -4,7 +4,8 @@ __all__ = ["offer"]
 
 import streamlit as st
 
-from ui import session
+from ui import session, words
+from vae import limits
 from vae.runs import Run, Status
 
 
@@ -12,10 +13,10 @@ def offer(run: Run) -> Run | None:
     """Buttons for all that makes sense now; the run as it is then, if one was pressed."""
     status = run.status()
     changed = None
-    with st.container(horizontal=True, key="run_controls"), session.sentences():
+    with st.container(horizontal=True, key="run_controls"), words.sentences():
         if not status.is_alive and run.last.is_file():
             offer_model(run)
-        if session.read_only():
+        if limits.read_only():
             return None
         if status.is_alive:
             return stop(run)

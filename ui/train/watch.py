@@ -15,8 +15,9 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, session
-from ui.session import figure, number
+from ui import charts, library
+from ui.library import Stored
+from ui.words import figure, number, sentences
 from vae import images, latent
 from vae.errors import VisageError
 from vae.runs import Run, Status
@@ -61,7 +62,7 @@ def watch(run: Run) -> None:
 
 def look(path: Path, was_alive: bool, draw: Callable[[Run, Status], None]) -> None:
     """Draw a run as it is now; once it has ended, start the page over."""
-    with session.sentences():
+    with sentences():
         run = Run(path)
         status = run.status()
         if was_alive and not status.is_alive:
@@ -196,15 +197,15 @@ def pictures(run: Run, status: Status) -> dict | None:
     if path is None:
         return None
     try:
-        return _pictures(path, path.stat().st_mtime_ns, run.config.dataset)
+        return _pictures(Stored.of(path), run.config.dataset)
     except (VisageError, FileNotFoundError):
         # Deleted by another viewer a moment ago; a damaged file is the model picker's to tell.
         return None
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _pictures(path: Path, version: int, dataset: str) -> dict:
-    checkpoint = session.load(path, version)
+def _pictures(stored: Stored, dataset: str) -> dict:
+    checkpoint = library.load(stored)
     model, info = checkpoint.model, checkpoint.info
     z = latent.manifold_grid(MANIFOLD, latent_dim=model.latent_dim)
     found = {
@@ -219,9 +220,9 @@ def _pictures(path: Path, version: int, dataset: str) -> dict:
     # The two latents that tell most of an image.
     axes = tuple(sorted(np.argsort(-kl, kind="stable")[:2])) if len(kl) > 1 else (0, 0)
     chosen = np.empty((0, model.latent_dim)), np.empty((0, model.latent_dim))
-    if session.dataset_is_here(dataset):
-        data = session.faces(dataset)
-        heldout = session.parts(info, data)["held-out"]
+    if library.dataset_is_here(dataset):
+        data = library.faces(dataset)
+        heldout = library.parts(info, data)["held-out"]
         places = heldout[np.linspace(0, len(heldout) - 1, FACES).astype(int)]
         pixels = data.pixels(places)
         posterior = latent.encode(model, pixels)

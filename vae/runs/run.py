@@ -6,7 +6,7 @@ their place and renamed; the metrics file is only appended to. So no reader ever
 and whoever comes later (a refreshed page, a restarted server) sees all that was seen before.
 """
 
-__all__ = ["Run", "Status", "all_runs", "create", "find", "folder", "read_only"]
+__all__ = ["Run", "Status", "all_runs", "create", "find", "folder"]
 
 import contextlib
 import dataclasses
@@ -26,7 +26,7 @@ import psutil
 from vae import datasets
 from vae.errors import VisageError
 from vae.files import replacing
-from vae.limits import check_writable, read_only
+from vae.limits import check_writable
 from vae.models.checkpoint import read_info
 from vae.runs import processes, queue
 from vae.runs.metrics import MetricsFile, parsed
