@@ -1,8 +1,9 @@
 """The data sets and models that are here, and how to bring one's own."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from ui import library, session, words
+from ui import header, library, session, words
 from ui.data import bring_data, data_set, shelf
 from vae import datasets, limits
 
@@ -11,9 +12,8 @@ SETS, BRING, MODELS = "Data sets", "Bring a data set", "Models"
 
 def main() -> None:
     session.be_in_the_app()
-    st.title("Data")
-    explain()
-    view = choose_view()
+    line = header.open_page("Data", explain)
+    view = choose_view(line)
     if view == BRING:
         stored = bring_data.offer()
         if stored is not None:
@@ -31,22 +31,21 @@ def main() -> None:
 
 
 def explain() -> None:
-    with st.expander("What am I looking at?"):
-        st.markdown(
-            "A data set is many images of one size. Look at one before you train on it: the mean "
-            "is what a model without any latent would draw, and the variance is what is left for "
-            "the latents to explain. "
-            "Images that are there twice may end up on both sides of the split, where they make "
-            "the held-out figures too good; an image of one colour teaches nothing. "
-            "Bring your own images and they appear wherever a data set is chosen."
-        )
-        st.latex(
-            r"\bar x = \frac1N \sum_{i=1}^{N} x^{(i)}, \qquad "
-            r"s^2 = \frac1N \sum_{i=1}^{N} \left(x^{(i)} - \bar x\right)^2"
-        )
+    st.markdown(
+        "A data set is many images of one size. Look at one before you train on it: the mean "
+        "is what a model without any latent would draw, and the variance is what is left for "
+        "the latents to explain. "
+        "Images that are there twice may end up on both sides of the split, where they make "
+        "the held-out figures too good; an image of one colour teaches nothing. "
+        "Bring your own images and they appear wherever a data set is chosen."
+    )
+    st.latex(
+        r"\bar x = \frac1N \sum_{i=1}^{N} x^{(i)}, \qquad "
+        r"s^2 = \frac1N \sum_{i=1}^{N} \left(x^{(i)} - \bar x\right)^2"
+    )
 
 
-def choose_view() -> str:
+def choose_view(line: DeltaGenerator) -> str:
     views = [SETS, MODELS] if limits.read_only() else [SETS, BRING, MODELS]
     if limits.read_only():
         st.info(
@@ -59,7 +58,7 @@ def choose_view() -> str:
     )
     if st.session_state.data_view not in views:
         st.session_state.data_view = SETS
-    return st.segmented_control(
+    return line.segmented_control(
         "View",
         views,
         key="data_view",

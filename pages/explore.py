@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from ui import library, link, paths, session, words
+from ui import header, library, link, paths, session, words
 from ui.latent_pad import latent_pad, settled
 from ui.library import Choice
 from vae import images, latent
@@ -16,32 +16,30 @@ SECONDS = 1.5
 
 
 def main() -> None:
-    st.title("Explore")
-    explain()
+    header.open_page("Explore", explain)
     choice, checkpoint = session.chosen()
     link.read_point(checkpoint.model.latent_dim)
     st.fragment(explore, run_every=SECONDS if choice.is_running else None)(choice)
 
 
 def explain() -> None:
-    with st.expander("What am I looking at?"):
-        st.markdown(
-            "A variational autoencoder has learnt to describe each face by a few numbers, the "
-            "latent z, and to draw a face from any such description. "
-            "You hold z: the decoder turns it into a Gaussian for every pixel, and the picture is "
-            "that Gaussian's mean. "
-            "The points are the faces it was trained on, each at the mean of its posterior; "
-            "between them lie faces that no camera has seen."
-        )
-        st.latex(
-            r"z \sim p(z) = \mathcal{N}(0, I), \qquad "
-            r"p_\theta(x \mid z) = \mathcal{N}\!\left(x;\, \mu_\theta(z),\, "
-            r"\operatorname{diag} \sigma_\theta^2(z)\right)"
-        )
-        st.caption(
-            "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), section 3 and appendix "
-            "C.2: [arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
-        )
+    st.markdown(
+        "A variational autoencoder has learnt to describe each face by a few numbers, the "
+        "latent z, and to draw a face from any such description. "
+        "You hold z: the decoder turns it into a Gaussian for every pixel, and the picture is "
+        "that Gaussian's mean. "
+        "The points are the faces it was trained on, each at the mean of its posterior; "
+        "between them lie faces that no camera has seen."
+    )
+    st.latex(
+        r"z \sim p(z) = \mathcal{N}(0, I), \qquad "
+        r"p_\theta(x \mid z) = \mathcal{N}\!\left(x;\, \mu_\theta(z),\, "
+        r"\operatorname{diag} \sigma_\theta^2(z)\right)"
+    )
+    st.caption(
+        "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), section 3 and appendix "
+        "C.2: [arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
+    )
 
 
 @words.sentences()

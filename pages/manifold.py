@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, session
+from ui import charts, header, session
 from ui.manifold import overlays
 from vae import images, latent
 from vae.models.checkpoint import Checkpoint
@@ -17,8 +17,7 @@ WIDTH = 20 / 2.54 * DPI
 
 
 def main() -> None:
-    st.title("Manifold")
-    explain()
+    header.open_page("Manifold", explain)
     choice, checkpoint = session.chosen()
     controls, canvas = st.columns([1, 3], gap="large")
     with controls:
@@ -38,23 +37,22 @@ def main() -> None:
 
 
 def explain() -> None:
-    with st.expander("What am I looking at?"):
-        st.markdown(
-            "Every face here was drawn by the decoder alone, from a point of a grid. "
-            "The grid is evenly spaced in probability: steps on the unit square pass through the "
-            "inverse of the Gaussian's cumulative distribution function, so that each face "
-            "stands for an equal share of the prior. "
-            "Neighbours look alike because the decoder is a smooth function, and so the whole "
-            "sheet shows the two-dimensional surface of faces that the model has learnt."
-        )
-        st.latex(
-            r"z_{ij} = \left(\Phi^{-1}(u_i),\, \Phi^{-1}(u_j)\right), \qquad "
-            r"\text{face}_{ij} = \mu_\theta(z_{ij}) = E_{p_\theta(x \mid z_{ij})}[x]"
-        )
-        st.caption(
-            "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), Figure 4: "
-            "[arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
-        )
+    st.markdown(
+        "Every face here was drawn by the decoder alone, from a point of a grid. "
+        "The grid is evenly spaced in probability: steps on the unit square pass through the "
+        "inverse of the Gaussian's cumulative distribution function, so that each face "
+        "stands for an equal share of the prior. "
+        "Neighbours look alike because the decoder is a smooth function, and so the whole "
+        "sheet shows the two-dimensional surface of faces that the model has learnt."
+    )
+    st.latex(
+        r"z_{ij} = \left(\Phi^{-1}(u_i),\, \Phi^{-1}(u_j)\right), \qquad "
+        r"\text{face}_{ij} = \mu_\theta(z_{ij}) = E_{p_\theta(x \mid z_{ij})}[x]"
+    )
+    st.caption(
+        "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), Figure 4: "
+        "[arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
+    )
 
 
 def choose_grid(latent_dim: int) -> tuple[int, float, int]:

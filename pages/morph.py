@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, library, paths, session
+from ui import charts, header, library, paths, session
 from ui.library import Choice
 from ui.morph import film, marks, stops, stretch_map
 from vae import images, latent
@@ -15,8 +15,7 @@ KINDS = ("geodesic", "straight", "spherical")
 
 
 def main() -> None:
-    st.title("Morph")
-    explain()
+    header.open_page("Morph", explain)
     choice, checkpoint = session.chosen()
     what = st.segmented_control(
         "Morph",
@@ -34,26 +33,25 @@ def main() -> None:
 
 
 def explain() -> None:
-    with st.expander("What am I looking at?"):
-        st.markdown(
-            "The decoder stretches the latent space: here a step hardly changes the face, there "
-            "the same step makes another person of it, and the map's colour says by how much. "
-            "So a straight line in z is no steady change of face; the geodesic is the path along "
-            "which the face changes least in all, and it goes around regions where the model "
-            "would have to invent faces, since there its uncertainty grows. "
-            "A named axis is the difference between the mean of faces that have a property and "
-            "of faces that have not."
-        )
-        st.latex(
-            r"M(z) = J_\mu^\top J_\mu + J_\sigma^\top J_\sigma, \qquad "
-            r"\text{length}(\gamma) = \int_0^1 \sqrt{\dot\gamma^\top M(\gamma)\, \dot\gamma}\; dt"
-        )
-        st.caption(
-            "Arvanitidis, Hansen & Hauberg, *Latent Space Oddity* (2018): "
-            "[arXiv 1710.11379](https://arxiv.org/abs/1710.11379) · Larsen et al., *Autoencoding "
-            "beyond pixels* (2016), section 3.2: "
-            "[arXiv 1512.09300](https://arxiv.org/abs/1512.09300)"
-        )
+    st.markdown(
+        "The decoder stretches the latent space: here a step hardly changes the face, there "
+        "the same step makes another person of it, and the map's colour says by how much. "
+        "So a straight line in z is no steady change of face; the geodesic is the path along "
+        "which the face changes least in all, and it goes around regions where the model "
+        "would have to invent faces, since there its uncertainty grows. "
+        "A named axis is the difference between the mean of faces that have a property and "
+        "of faces that have not."
+    )
+    st.latex(
+        r"M(z) = J_\mu^\top J_\mu + J_\sigma^\top J_\sigma, \qquad "
+        r"\text{length}(\gamma) = \int_0^1 \sqrt{\dot\gamma^\top M(\gamma)\, \dot\gamma}\; dt"
+    )
+    st.caption(
+        "Arvanitidis, Hansen & Hauberg, *Latent Space Oddity* (2018): "
+        "[arXiv 1710.11379](https://arxiv.org/abs/1710.11379) · Larsen et al., *Autoencoding "
+        "beyond pixels* (2016), section 3.2: "
+        "[arXiv 1512.09300](https://arxiv.org/abs/1512.09300)"
+    )
 
 
 def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, library, missing_data, photo, session, words
+from ui import charts, header, library, missing_data, photo, session, words
 from ui.library import Choice
 from vae import images, latent, limits
 from vae.datasets.sources import Faces
@@ -19,8 +19,7 @@ LIMIT = 0.5
 
 
 def main() -> None:
-    st.title("Reconstruct")
-    explain()
+    header.open_page("Reconstruct", explain)
     choice, checkpoint = session.chosen()
     if choose_source() == PHOTO:
         photo.show(choice, checkpoint)
@@ -40,27 +39,26 @@ def main() -> None:
 
 
 def explain() -> None:
-    with st.expander("What am I looking at?"):
-        st.markdown(
-            "The encoder turns each face into a posterior, a small Gaussian cloud of latent "
-            "points, and the decoder draws the face at the cloud's mean. "
-            "The difference shows where the two disagree: red where the reconstruction is "
-            "brighter than the original, blue where it is darker. "
-            "The ELBO judges each face in nats: how well it is explained by what its posterior "
-            "decodes to, less what it costs to tell that posterior from the prior. "
-            "It is a lower bound on log p(x), which the importance-weighted estimate, with 128 "
-            "samples, comes closer to."
-        )
-        st.latex(
-            r"\mathcal{L}(\theta, \phi; x) = "
-            r"\underbrace{E_{q_\phi(z \mid x)}[\log p_\theta(x \mid z)]}_{\text{log-likelihood}}"
-            r" - \underbrace{D_{KL}(q_\phi(z \mid x) \,\|\, p(z))}_{\text{KL divergence}}"
-            r" \;\le\; \log p_\theta(x)"
-        )
-        st.caption(
-            "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), equations 3 and 10: "
-            "[arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
-        )
+    st.markdown(
+        "The encoder turns each face into a posterior, a small Gaussian cloud of latent "
+        "points, and the decoder draws the face at the cloud's mean. "
+        "The difference shows where the two disagree: red where the reconstruction is "
+        "brighter than the original, blue where it is darker. "
+        "The ELBO judges each face in nats: how well it is explained by what its posterior "
+        "decodes to, less what it costs to tell that posterior from the prior. "
+        "It is a lower bound on log p(x), which the importance-weighted estimate, with 128 "
+        "samples, comes closer to."
+    )
+    st.latex(
+        r"\mathcal{L}(\theta, \phi; x) = "
+        r"\underbrace{E_{q_\phi(z \mid x)}[\log p_\theta(x \mid z)]}_{\text{log-likelihood}}"
+        r" - \underbrace{D_{KL}(q_\phi(z \mid x) \,\|\, p(z))}_{\text{KL divergence}}"
+        r" \;\le\; \log p_\theta(x)"
+    )
+    st.caption(
+        "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), equations 3 and 10: "
+        "[arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
+    )
 
 
 def choose_source() -> str:

@@ -1,8 +1,9 @@
 """Start a training run, watch it learn, and compare it with others."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from ui import session
+from ui import header, session
 from ui.train import comparison, new_run, run_controls, time_lapse, watch
 from vae import limits, runs
 from vae.runs import Run
@@ -12,11 +13,10 @@ NEW, WATCH, COMPARE = "New run", "Watch", "Compare"
 
 def main() -> None:
     session.be_in_the_app()
-    st.title("Train")
-    explain()
+    line = header.open_page("Train", explain)
     found = {run.name: run for run in runs.all_runs()}
     follow_link(found)
-    view = choose_view(found)
+    view = choose_view(line, found)
     if view == NEW:
         started = new_run.offer()
         if started is not None:
@@ -26,29 +26,28 @@ def main() -> None:
     elif view == COMPARE:
         comparison.compare(found)
     else:
-        show(choose_run(found))
+        show(found)
 
 
 def explain() -> None:
-    with st.expander("What am I looking at?"):
-        st.markdown(
-            "Training moves the weights of encoder and decoder uphill on the ELBO, a lower bound "
-            "on how likely the model finds the images, a minibatch at a time. "
-            "The held-out curve is the same figure for images it never trains on: where it falls "
-            "while the training curve rises, the model learns its images by heart, so the best "
-            "model by that curve is the one that is kept. "
-            "Of the two terms, the log-likelihood says how well faces are rebuilt, and the KL "
-            "divergence how much their latents tell: a latent that tells nothing is not in use."
-        )
-        st.latex(
-            r"\mathcal{L}(\theta, \phi; x) = -D_{KL}(q_\phi(z \mid x) \,\|\, p(z)) + "
-            r"\frac1L \sum_{l=1}^{L} \log p_\theta(x \mid z^{(l)}), \qquad "
-            r"z^{(l)} = \mu_\phi(x) + \sigma_\phi(x) \odot \epsilon^{(l)}"
-        )
-        st.caption(
-            "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), algorithm 1, equation 10 "
-            "and Figure 2: [arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
-        )
+    st.markdown(
+        "Training moves the weights of encoder and decoder uphill on the ELBO, a lower bound "
+        "on how likely the model finds the images, a minibatch at a time. "
+        "The held-out curve is the same figure for images it never trains on: where it falls "
+        "while the training curve rises, the model learns its images by heart, so the best "
+        "model by that curve is the one that is kept. "
+        "Of the two terms, the log-likelihood says how well faces are rebuilt, and the KL "
+        "divergence how much their latents tell: a latent that tells nothing is not in use."
+    )
+    st.latex(
+        r"\mathcal{L}(\theta, \phi; x) = -D_{KL}(q_\phi(z \mid x) \,\|\, p(z)) + "
+        r"\frac1L \sum_{l=1}^{L} \log p_\theta(x \mid z^{(l)}), \qquad "
+        r"z^{(l)} = \mu_\phi(x) + \sigma_\phi(x) \odot \epsilon^{(l)}"
+    )
+    st.caption(
+        "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), algorithm 1, equation 10 "
+        "and Figure 2: [arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
+    )
 
 
 def follow_link(found: dict[str, Run]) -> None:
@@ -69,7 +68,7 @@ def turn_to(run: Run) -> None:
     st.rerun()
 
 
-def choose_view(found: dict[str, Run]) -> str:
+def choose_view(line: DeltaGenerator, found: dict[str, Run]) -> str:
     views = [WATCH, COMPARE] if limits.read_only() else [NEW, WATCH, COMPARE]
     if limits.read_only():
         st.info(
@@ -79,7 +78,7 @@ def choose_view(found: dict[str, Run]) -> str:
         )
     if st.session_state.get("train_view") not in views:
         st.session_state.train_view = WATCH if found else views[0]
-    return st.segmented_control(
+    return line.segmented_control(
         "View",
         views,
         key="train_view",
@@ -93,14 +92,22 @@ def choose_run(found: dict[str, Run]) -> Run:
     if "train_run" not in st.session_state:
         running = (name for name, run in found.items() if run.status().state == "running")
         st.session_state.train_run = next(running, next(iter(found)))
-    name = st.selectbox("Run", list(found), key="train_run", persist_state="session")
+    name = st.selectbox(
+        "Run",
+        list(found),
+        key="train_run",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
     if st.query_params.get("run") != name:
         st.query_params["run"] = name
     return found[name]
 
 
-def show(run: Run) -> None:
-    changed = run_controls.offer(run)
+def show(found: dict[str, Run]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="run_bar"):
+        run = choose_run(found)
+        changed = run_controls.offer(run)
     if changed is not None:
         turn_to(changed)
     watch.watch(run)

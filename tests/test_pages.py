@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block
 
 from ui import library
 from vae import VAE, datasets, save_checkpoint
@@ -55,6 +56,13 @@ def visit(page: str = "explore", **query: str) -> AppTest:
     return app
 
 
+def explanation(app: AppTest) -> Block:
+    """What opens beside the title."""
+    opened = app.get("popover")[0]
+    assert opened.proto.popover.label == "What am I looking at?"
+    return opened
+
+
 def sentences(app: AppTest) -> list[str]:
     """All that the page says in errors, warnings and notes; a traceback fails the test."""
     assert not app.exception, app.exception[0].message
@@ -66,8 +74,7 @@ def test_every_page_opens_with_an_explanation(page, data_folder):
     app = visit(page)
     assert sentences(app) == [] or page == "reconstruct"
     assert app.title[0].value == page.title()
-    assert app.expander[0].label == "What am I looking at?"
-    assert app.expander[0].latex
+    assert explanation(app).latex
 
 
 @pytest.mark.parametrize("name", [path.stem for path in library.SHIPPED.glob("*.safetensors")])

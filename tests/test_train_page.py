@@ -77,7 +77,7 @@ def test_without_runs_it_offers_a_new_one_on_the_data_that_is_here():
     app = visit()
     assert "frey** (Frey Face, the paper's data set) is not on this machine" in sentences(app)
     assert app.selectbox(key="new_dataset").options == ["olivetti"]
-    assert app.expander[0].label == "What am I looking at?"
+    assert app.get("popover")[0].latex
     assert "Start training" in labels(app)
 
 

@@ -13,7 +13,8 @@ def offer(run: Run) -> Run | None:
     """Buttons for all that makes sense now; the run as it is then, if one was pressed."""
     status = run.status()
     changed = None
-    with st.container(horizontal=True, key="run_controls"), words.sentences():
+    controls = st.container(horizontal=True, width="content", key="run_controls")
+    with controls, words.sentences():
         if not status.is_alive and run.last.is_file():
             offer_model(run)
         if limits.read_only():

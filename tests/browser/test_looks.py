@@ -1,0 +1,77 @@
+"""What every page owes to everyone: room on a projector, names, words for pictures, contrast."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.conftest import link_frey
+from vae.runs import create, trainer
+from vae.training.loop import TrainingConfig
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("explore", "manifold", "reconstruct", "morph", "train", "data")
+PROJECTOR = {"width": 1280, "height": 720}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def app(app_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app with a run that has ended."""
+    folder = tmp_path_factory.mktemp("looks")
+    places = {f"VISAGE_{name.upper()}": str(folder / name) for name in ("data", "runs", "queue")}
+    (folder / "data").mkdir()
+    link_frey(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in places.items():
+            patch.setenv(name, value)
+        run = create(TrainingConfig(dataset="olivetti", hidden_dims=(16,), steps=60))
+        for _ in trainer.trained(run):
+            pass
+    with app_server(ROOT / "app.py", places | {"VISAGE_READ_ONLY": ""}) as address:
+        yield address
+
+
+def opened(browser: Browser, address: str, name: str, size=PROJECTOR, scheme="light") -> Page:
+    """A page of the app, once its script has run to its end and its charts are drawn."""
+    page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
+    page.goto(f"{address}/{'' if name == 'explore' else name}")
+    expect(page.locator("h1")).to_be_visible(timeout=60_000)
+    running = page.locator("[data-testid=stApp][data-test-script-state=running]")
+    expect(running).to_have_count(0, timeout=60_000)
+    if name == "explore":
+        expect(page.locator(".visage")).to_have_attribute("data-state", "ready", timeout=60_000)
+    elif name != "data":
+        expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=60_000)
+    return page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_begins_at_the_top_of_a_projector(browser, app, name):
+    page = opened(browser, app, name)
+    title = page.locator("h1").bounding_box()
+    question = page.get_by_role("button", name="What am I looking at?")
+    beside = question.bounding_box()
+    assert title["y"] + title["height"] < 64
+    assert abs(title["y"] + title["height"] / 2 - beside["y"] - beside["height"] / 2) < 8
+    question.click()
+    expect(page.get_by_role("dialog").locator(".katex-display")).to_be_visible()
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone(browser, app, name):
+    page = opened(browser, app, name, PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    question = page.get_by_role("button", name="What am I looking at?")
+    question.click()
+    expect(page.get_by_role("dialog").locator(".katex-display")).to_be_visible()
+    page.context.close()
+
+
+def test_a_run_shows_its_whole_curve_on_a_projector(browser, app):
+    page = opened(browser, app, "train")
+    curve = page.locator(".st-key-run_elbo .js-plotly-plot").bounding_box()
+    assert curve["y"] + curve["height"] <= PROJECTOR["height"]
+    page.context.close()
