@@ -22,7 +22,7 @@ from tests import trainers
 from vae import load_checkpoint, runs
 from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
-from vae.runs.run import SILENCE
+from vae.runs.run import SILENCE, STATES
 from vae.training.loop import Progress, TrainingConfig
 
 # A run that takes a few seconds.
@@ -70,7 +70,7 @@ def reading(run: Run) -> Iterator[None]:
     def read() -> None:
         while not stopped.is_set():
             try:
-                assert run.status().state in runs.STATES
+                assert run.status().state in STATES
                 assert not any("damaged" in one.error for one in (run.status(),))
                 steps = file.read().column("step")
                 assert (np.diff(steps) > 0).all()
