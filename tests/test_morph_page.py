@@ -10,6 +10,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ui import library, paths
+from ui.library import Stored
 from ui.morph import film, stops
 from vae import VAE, save_checkpoint
 from vae.models.vae import Gaussian
@@ -155,7 +156,7 @@ def test_directions_of_change_on_the_pad(shipped, latent_dim):
     app.toggle(key="explore_arrows").set_value(True).run()
     assert not app.exception
     path = shipped / "small.safetensors"
-    arrows = paths.directions(path, path.stat().st_mtime_ns, np.zeros(latent_dim))
+    arrows = paths.directions(Stored.of(path), np.zeros(latent_dim))
     assert [arrow.label for arrow in arrows] == ["most", "least"][: min(latent_dim, 2)]
     if latent_dim > 1:
         most, least = (np.array(arrow.vector) for arrow in arrows)
