@@ -14,7 +14,7 @@ import torch
 
 from vae import VAE, load_checkpoint
 from vae.runs import Run
-from vae.training.gradient import ElboGradient
+from vae.training.gradient import AutogradGradient
 from vae.training.loop import one_buffer
 
 TORCHRUN = ["-m", "torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
@@ -23,17 +23,33 @@ TRAIN = ["-m", "vae", "train", "--dataset", "olivetti", "--hidden", "20", "--bat
 # What each rank does in the test of the gradient: its share of a minibatch of 7 images.
 RANK = """
 import sys, torch
-from vae.training.distributed import DistributedGradient, joined, rank, world_size
+from vae.training.distributed import add_up, joined, rank, world_size
+from vae.training.gradient import gradient_of
 from tests.test_distributed import minibatch, model
 from vae.training.loop import one_buffer
 share = slice(rank(), None, world_size())
 with joined(torch.device("cpu")):
     network = model()
     _, gradient = one_buffer(network)
-    compute = DistributedGradient(network, 7)
+    x, noise, seen = (part[share] for part in minibatch())
+    compute = gradient_of(network, 7, len(x))
     for _ in range(2):
-        compute(*(part[share] for part in minibatch()))
-    torch.save(gradient, f"{sys.argv[1]}/{rank()}.pt")
+        terms = compute(x, noise, seen)
+        add_up(gradient)
+    add_up(terms)
+    torch.save((gradient, terms), f"{sys.argv[1]}/{rank()}.pt")
+"""
+
+# A run from beginning to end, and what is alive in this process thereafter.
+RUN = """
+import sys
+from pathlib import Path
+from vae.__main__ import main
+from vae.training.distributed import rank
+out = Path(sys.argv[1])
+main([*sys.argv[2:], "--out", str(out / "run")], standalone_mode=False)
+threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+(out / str(rank())).write_text(" ".join(threads))
 """
 
 
@@ -61,7 +77,7 @@ def torchrun(ranks: int, *arguments: object) -> subprocess.Popen:
 def test_the_gradient_of_several_ranks_is_that_of_the_joined_batch(tmp_path):
     network = model()
     _, expected = one_buffer(network)
-    ElboGradient(network, 7)(*minibatch())
+    terms = AutogradGradient(network, 7)(*minibatch())
 
     script = tmp_path / "rank.py"
     script.write_text(RANK)
@@ -69,7 +85,20 @@ def test_the_gradient_of_several_ranks_is_that_of_the_joined_batch(tmp_path):
     assert ranks.wait(120) == 0, ranks.stderr.read()
     for place in range(2):
         found = torch.load(tmp_path / f"{place}.pt")
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(found, (expected, terms), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed by Linux")
+def test_no_thread_of_the_process_group_outlives_the_run(tmp_path):
+    # One that does, and lets go of a tensor while the interpreter ends, aborts the process.
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    ranks = torchrun(2, script, tmp_path, *TRAIN[2:], "--steps", 5)
+    _, problems = ranks.communicate(timeout=300)
+    assert ranks.returncode == 0, problems
+    for place in range(2):
+        alive = (tmp_path / str(place)).read_text()
+        assert "gloo" not in alive and "python" in alive
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch.distributions import MultivariateNormal
 from vae import VAE, elbo, importance_weighted_bound
 from vae.models.objective import elbo_given_posterior
 from vae.models.vae import Gaussian
-from vae.training.gradient import ElboGradient
+from vae.training.gradient import AutogradGradient, ElboGradient, gradient_of
 from vae.training.loop import one_buffer
 
 
@@ -125,9 +125,10 @@ def state_under(prefix: str, state: dict) -> dict:
     return {f"{prefix}.{name}": weight for name, weight in state.items()}
 
 
+@pytest.mark.parametrize("gradient_of_share", [AutogradGradient, ElboGradient])
 @pytest.mark.parametrize("hidden_dims", [(7,), (9, 6), (9, 6, 5)])
 @pytest.mark.parametrize("latent_dim", [1, 2, 10])
-def test_gradient_derived_by_hand_is_autograd_s(hidden_dims, latent_dim):
+def test_gradients_of_shares_add_up_to_autograd_s(gradient_of_share, hidden_dims, latent_dim):
     torch.manual_seed(0)
     model = VAE((5, 4), latent_dim, hidden_dims).double()
     x, noise = torch.rand(8, 20).double(), torch.randn(8, latent_dim).double()
@@ -137,9 +138,25 @@ def test_gradient_derived_by_hand_is_autograd_s(hidden_dims, latent_dim):
     (-terms.elbo.mean()).backward()
     expected = [weight.grad.clone() for weight in model.parameters()]
 
-    one_buffer(model)
-    found = ElboGradient(model, 8)(x, noise, seen)
+    _, gradient = one_buffer(model)
+    found, total = torch.zeros(2).double(), torch.zeros_like(gradient)
+    for share in (slice(0, 3), slice(3, 8)):
+        compute = gradient_of_share(model, 8, share.stop - share.start)
+        found += compute(x[share], noise[share], seen[share])
+        total += gradient
     torch.testing.assert_close(found[0], terms.log_likelihood.mean())
     torch.testing.assert_close(found[1], terms.kl.mean())
-    for weight, gradient in zip(model.parameters(), expected, strict=True):
-        torch.testing.assert_close(weight.grad, gradient)
+    gradient.copy_(total)
+    for weight, wanted in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(weight.grad, wanted)
+
+
+def test_the_gradient_by_hand_is_taken_for_perceptrons_on_a_processor_alone():
+    model = VAE((5, 4), 2, (7,))
+    one_buffer(model)
+    assert isinstance(gradient_of(model, 8), ElboGradient)
+    away = VAE((5, 4), 2, (7,)).to("meta")
+    one_buffer(away)
+    assert isinstance(gradient_of(away, 8), AutogradGradient)
+    model.decoder = torch.nn.Linear(2, 40)
+    assert isinstance(gradient_of(model, 8), AutogradGradient)

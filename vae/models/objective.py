@@ -36,7 +36,7 @@ class ELBO(NamedTuple):
         return self.log_likelihood - self.kl
 
 
-def elbo(model: VAE, x: Tensor, noise: Tensor) -> ELBO:
+def elbo(model: VAE, x: Tensor, noise: Tensor, encoder_input: Tensor | None = None) -> ELBO:
     r"""The evidence lower bound of each image.
 
     .. math::
@@ -49,8 +49,10 @@ def elbo(model: VAE, x: Tensor, noise: Tensor) -> ELBO:
         x: Flattened images with pixels in [0, 1], of shape (B, D).
         noise: Standard normal :math:`\epsilon`, of shape (B, K) for one sample an image or
             (L, B, K) for L samples.
+        encoder_input: What the encoder sees of x, (B, D), where that is not x itself.
     """
-    return elbo_given_posterior(model, x, model.encode(x), noise)
+    posterior = model.encode(x if encoder_input is None else encoder_input)
+    return elbo_given_posterior(model, x, posterior, noise)
 
 
 def elbo_given_posterior(model: VAE, x: Tensor, posterior: Gaussian, noise: Tensor) -> ELBO:

@@ -32,8 +32,8 @@ from vae.datasets.sources import Pixels
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
 from vae.models.vae import VAE, check_sizes
-from vae.training.distributed import DistributedGradient, rank, world_size
-from vae.training.gradient import ElboGradient
+from vae.training.distributed import add_up, rank, world_size
+from vae.training.gradient import gradient_of
 from vae.training.optimizers import OPTIMIZERS
 
 # Steps between two records once training is under way, and between two held-out evaluations:
@@ -288,9 +288,9 @@ class TrainingState:
         if decay := self.recipe.encoder_weight_decay:
             self._encoder_gradient.add_(self._encoder_weights, alpha=decay)
         if (clip_norm := self.recipe.clip_norm) < math.inf:
-            norm = math.sqrt(self.gradient @ self.gradient)
-            if norm > clip_norm:
-                self.gradient.mul_(clip_norm / norm)
+            # Nothing here asks for a value: on a GPU that would wait for the step to end.
+            norm = torch.linalg.vector_norm(self.gradient)
+            self.gradient.mul_((clip_norm / norm).clamp_(max=1.0))
         self.last_rate = self.learning_rate()
         self.optimizer.step(self.gradient, self.last_rate)
         self.step += 1
@@ -374,7 +374,8 @@ def train(
         state.fit_to(images)
     heldout = heldout[:: 1 + len(heldout) // HELDOUT_IMAGES]
     alone = world_size() == 1
-    gradient = (ElboGradient if alone else DistributedGradient)(state.model, config.batch_size)
+    share = len(range(config.batch_size)[rank() :: world_size()])
+    gradient = gradient_of(state.model, config.batch_size, share)
     # Ranks must yield at the same steps, so that they can agree on what comes next.
     record_seconds = RECORD_SECONDS if alone else math.inf
     evaluate_every = evaluation_interval(len(heldout), config.batch_size)
@@ -384,6 +385,7 @@ def train(
 
     for x, encoder_input, noise in minibatches(images, state):
         totals += gradient(x, noise, encoder_input)
+        add_up(state.gradient)
         state.update()
 
         state.seconds = time.perf_counter() - started
@@ -391,6 +393,7 @@ def train(
         recorded = measured or is_due(state.step, RECORD_EVERY)
         if not recorded and state.seconds - last_seconds < record_seconds:
             continue
+        add_up(totals)
         log_likelihood, kl = (totals / (state.step - last_step)).tolist()
         found = {}
         if measured:
