@@ -1,6 +1,7 @@
 """The page Data and a visitor's own photo, as Streamlit runs them."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from ui.photo import surprising
 from ui.photo_frame import Frame, _checked, fitting
 from vae import datasets, runs
 from vae.datasets import ingest
@@ -202,6 +204,37 @@ def test_a_photo_lands_among_the_faces(faces):
     app = click(app, "Explore from here")
     assert app.title[0].value == "Explore"
     assert app.selectbox(key="model").value == "olivetti-2d"
+
+
+@pytest.mark.parametrize("kind", ["noise", "inverted", "checkerboard"])
+def test_an_unusual_photo_has_its_bounds_in_order(faces, kind):
+    app = visit("reconstruct", model="olivetti-2d")
+    app.segmented_control(key="reconstruct_source").set_value("Your own photo").run()
+    photo = {
+        "noise": np.random.default_rng(0).integers(0, 256, faces[0].shape, np.uint8),
+        "inverted": 255 - faces[77],
+        "checkerboard": (np.indices(faces[0].shape).sum(0) % 2 * 255).astype(np.uint8),
+    }[kind]
+    app.file_uploader[0].set_value(("odd.png", png(photo), "image/png")).run()
+    text = said(app).replace(",", "").replace("−", "-")
+    encoder, refined = map(float, re.findall(r"ELBO \*\*([-\d.]+)\*\* nats", text))
+    (log_p,) = map(float, re.findall(r"at least about ([-\d.]+) nats", text))
+    assert encoder <= refined <= log_p
+    assert "more surprising than **any** of the training faces" in text
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "words"),
+    [
+        (0, 1000, "more surprising than **any** of"),
+        (1, 999, "more surprising than **more than 99%** of"),
+        (500, 500, "more surprising than **50%** of"),
+        (996, 4, "less surprising than **more than 99%** of"),
+        (1000, 0, "less surprising than **any** of"),
+    ],
+)
+def test_a_share_of_faces_is_never_rounded_to_all(below, above, words):
+    assert surprising(0.0, np.repeat([-1.0, 1.0], [below, above])) == words
 
 
 def test_colour_works_on_every_page():

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 
 from vae import VAE, datasets, load_checkpoint
-from vae.latent.arrays import encode
+from vae.latent.arrays import encode, reconstruct
 from vae.latent.refine import refine
 from vae.models.objective import elbo_given_posterior
 from vae.models.vae import Gaussian
@@ -89,6 +89,41 @@ def test_an_image_like_no_other_stays_finite(trained):
     assert np.isfinite(found.posterior.mean).all()
     assert np.isfinite(found.posterior.log_var).all()
     assert (found.elbo >= found.encoder_elbo).all()
+
+
+def unusual(shape: tuple[int, int]) -> np.ndarray:
+    """Images that no face resembles, flattened."""
+    down, across = np.indices(shape)
+    face = (down + across) / sum(shape)
+    noise = np.random.default_rng(0).random(shape)
+    images = [noise, face, 1 - face, 0 * face, 1 + 0 * face, (down + across) % 2, down // 4 % 2]
+    return np.stack(images).reshape(len(images), -1).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["frey-2d", "frey-10d", "olivetti-2d"])
+def test_no_bound_lies_above_what_it_bounds(name):
+    model = load_checkpoint(CHECKPOINT.with_stem(name)).model
+    images = unusual(model.image_shape)
+    found = refine(model, images)
+    assert (found.encoder_elbo <= found.elbo).all()
+    assert (found.elbo <= found.importance_weighted).all()
+    encoded = reconstruct(model, images, samples=16)
+    assert (encoded.elbo <= encoded.importance_weighted).all()
+    # And it is the estimate of a sampler that knows nothing of this one, not just any above.
+    noise = torch.randn((4000, len(images), model.latent_dim))
+    mean, log_var = map(torch.from_numpy, found.posterior)
+    z = torch.distributions.Normal(mean, (log_var / 2).exp())
+    points = z.mean + z.stddev * noise
+    weights = (
+        torch.distributions.Normal(0, 1).log_prob(points).sum(-1)
+        - z.log_prob(points).sum(-1)
+        + model.decode(points).log_prob(torch.from_numpy(images))
+    )
+    ordinary = weights.std(0) < 3
+    expected = torch.logsumexp(weights.double(), 0) - np.log(4000)
+    np.testing.assert_allclose(
+        found.importance_weighted[ordinary], expected[ordinary], atol=5, rtol=1e-3
+    )
 
 
 def test_colour_images_keep_their_shape():

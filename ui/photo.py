@@ -21,6 +21,9 @@ UPLOAD, WEBCAM = "Upload", "Webcam"
 
 NEIGHBOURS = 6
 
+# An unusual photo starts far from where its ELBO is highest.
+STEPS = 60
+
 # The difference that gets the full colour.
 LIMIT = 0.5
 
@@ -37,7 +40,7 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
     left, right = st.columns([4, 3], gap="large")
     with left:
         draw_reconstructions(face, encoded, refined)
-        say_how_surprising(choice, encoded)
+        say_how_surprising(choice, refined.encoder_elbo[0])
         offer_ways_on(choice, refined, encoded)
     with right:
         draw_place(choice, encoded, refined)
@@ -128,7 +131,7 @@ def _judged(
     stored: Stored, photo_id: str, frame: Frame, pixels: np.ndarray
 ) -> tuple[latent.Reconstructions, Refined]:
     model = library.load(stored).model
-    return latent.reconstruct(model, pixels, samples=128), refine(model, pixels)
+    return latent.reconstruct(model, pixels), refine(model, pixels, STEPS)
 
 
 def draw_reconstructions(
@@ -152,28 +155,39 @@ def draw_reconstructions(
         f"A few steps of gradient ascent on the ELBO of this one photo gain "
         f"**{words.number(gain, 1)} nats** over the encoder, which answers for every face at "
         "once ([Kim et al., 2018](https://arxiv.org/abs/1802.02550)). The photo's log p(x), whose "
-        "lower bound the ELBO is, is about "
-        f"{words.number(encoded.importance_weighted[0], 1)} nats by 128 importance samples."
+        "lower bound the ELBO is, is at least about "
+        f"{words.number(refined.importance_weighted[0], 1)} nats by 128 importance samples of "
+        "the refined posterior."
     )
 
 
-def say_how_surprising(choice: Choice, encoded: latent.Reconstructions) -> None:
-    """The photo's ELBO among those of the training faces."""
+def say_how_surprising(choice: Choice, elbo: float) -> None:
+    """The photo's ELBO under the encoder's posterior among those of the training faces."""
     training = library.training_faces(choice)
     if training is None:
         return
-    elbo, _ = library.ranking(choice, training[1])
-    share = float((elbo > encoded.elbo[0]).mean())
-    if share in (0, 1):
-        verdict = f"{'more' if share else 'less'} surprising than **any** of the training faces"
-    elif share >= 0.5:
-        verdict = f"more surprising than **{share:.0%}** of the training faces"
-    else:
-        verdict = f"less surprising than **{1 - share:.0%}** of the training faces"
+    others, looked_at = library.ranking(choice, training[1])
+    faces = "the training faces"
+    if len(looked_at) < len(training[1]):
+        faces = f"{len(looked_at):,} of {faces}"
     st.markdown(
-        f"To this model your photo is {verdict}, whose ELBO has a median of "
-        f"{words.number(float(np.median(elbo)))} nats."
+        f"To this model your photo is {surprising(elbo, others)} {faces}, whose ELBO has a median "
+        f"of {words.number(float(np.median(others)))} nats."
     )
+
+
+def surprising(elbo: float, others: np.ndarray) -> str:
+    """How one ELBO compares with others, (n,), in words that are never more than is true.
+
+    A share is rounded towards none, so that *all* is said of all alone.
+    """
+    below, above = int((others < elbo).sum()), int((others > elbo).sum())
+    if len(others) in (below, above):
+        return f"{'less' if below else 'more'} surprising than **any** of"
+    word, count = ("more", above) if above >= below else ("less", below)
+    percent = 100 * count // len(others)
+    share = f"{percent}%" if 100 * count == percent * len(others) else f"more than {percent}%"
+    return f"{word} surprising than **{share}** of"
 
 
 def offer_ways_on(choice: Choice, refined: Refined, encoded: latent.Reconstructions) -> None:

@@ -29,7 +29,7 @@ import torch
 
 from vae.datasets.sources import Pixels
 from vae.errors import VisageError
-from vae.models.objective import elbo_given_posterior, importance_weighted_bound
+from vae.models.objective import ELBO, jensen_gap, weigh
 from vae.models.vae import VAE, Gaussian
 
 # Images that pass through a model at once when a whole set is evaluated.
@@ -95,7 +95,7 @@ class Reconstructions:
 
 
 def reconstruct(
-    model: VAE, pixels: np.ndarray | Pixels, samples: int = 16, importance_samples: int = 128
+    model: VAE, pixels: np.ndarray | Pixels, samples: int = 128, importance_samples: int = 128
 ) -> Reconstructions:
     """Pass images through the encoder and back; arguments as for :func:`evaluate`."""
     posterior = encode(model, pixels)
@@ -125,7 +125,7 @@ def evaluate(
         pixels: Flattened images with pixels in [0, 1], of shape (n, D).
         samples: The number L of posterior samples an image that the likelihood is averaged over.
         importance_samples: The number of samples of the importance-weighted bound; 0 leaves it
-            out.
+            out. It is the ELBO and the gap above it, so never below the ELBO.
         seed: What the noise is drawn with: the same seed gives the same figures.
 
     Returns:
@@ -139,33 +139,24 @@ def evaluate(
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     columns: dict[str, list[torch.Tensor]] = {}
+    drawn = max(samples, importance_samples)
     with torch.inference_mode():
-        for chunk in _chunks(pixels, at_once(samples)):
+        for chunk in _chunks(pixels, at_once(drawn)):
             x = chunk.to(device)
             posterior = model.encode(x)
-            shape = (samples, len(x), model.latent_dim)
-            noise = torch.randn(shape, generator=generator).to(device)
-            terms = elbo_given_posterior(model, x, posterior, noise)
+            noise = torch.randn((drawn, len(x), model.latent_dim), generator=generator).to(device)
+            log_likelihood, log_weights = weigh(model, x, posterior, noise)
+            kl = posterior.kl_from_prior()
+            terms = ELBO(log_likelihood[:samples].mean(dim=0), kl.sum(dim=-1))
             found = {
                 "elbo": terms.elbo,
                 "log_likelihood": terms.log_likelihood,
                 "kl": terms.kl,
-                "kl_per_latent": posterior.kl_from_prior(),
+                "kl_per_latent": kl,
             }
             if importance_samples:
-                found["importance_weighted"] = torch.cat(
-                    [
-                        importance_weighted_bound(
-                            model,
-                            rows,
-                            torch.randn(
-                                (importance_samples, len(rows), model.latent_dim),
-                                generator=generator,
-                            ).to(device),
-                        )
-                        for rows in x.split(at_once(importance_samples))
-                    ]
-                )
+                gap = jensen_gap(log_weights[:importance_samples])
+                found["importance_weighted"] = terms.elbo + gap
             for name, values in found.items():
                 columns.setdefault(name, []).append(values.cpu().double())
     return {name: torch.cat(parts).numpy() for name, parts in columns.items()}

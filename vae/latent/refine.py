@@ -21,7 +21,7 @@ import torch
 
 from vae.datasets.sources import Pixels
 from vae.latent.arrays import decode
-from vae.models.objective import ELBO, elbo_given_posterior
+from vae.models.objective import ELBO, elbo_given_posterior, jensen_gap, weigh
 from vae.models.vae import VAE, Gaussian
 
 # The first step's size: 1 would reach a quadratic's maximum in the mean at once.
@@ -42,6 +42,8 @@ class Refined:
         posterior: Means and log-variances, float32 arrays of shape (n, K).
         elbo: The ELBO under it, (n,), in nats; so are ``log_likelihood`` and ``kl``.
         encoder_elbo: The ELBO under the encoder's posterior, with the same noise, (n,).
+        importance_weighted: The estimate of log p(x) with importance samples of the refined
+            posterior, those of the ELBO, which is therefore never above it; in nats, (n,).
         mean: The decoder's mean at the posterior's mean, (n, H, W[, 3]), pixels in [0, 1].
     """
 
@@ -50,6 +52,7 @@ class Refined:
     log_likelihood: np.ndarray
     kl: np.ndarray
     encoder_elbo: np.ndarray
+    importance_weighted: np.ndarray
     mean: np.ndarray
 
 
@@ -89,24 +92,33 @@ def refine(
     encoded = Gaussian(encoded.mean.clone(), encoded.log_var.clone())
     climbed = _climb(model, x, encoded, climbing, steps)
     with torch.inference_mode():
-        before = elbo_given_posterior(model, x, encoded, judging)
-        after = elbo_given_posterior(model, x, climbed, judging)
-        better = (after.elbo > before.elbo)[:, None]
+        before, before_gap = _judge(model, x, encoded, judging)
+        after, after_gap = _judge(model, x, climbed, judging)
+        better = after.elbo > before.elbo
         posterior = Gaussian(
-            torch.where(better, climbed.mean, encoded.mean).numpy(),
-            torch.where(better, climbed.log_var, encoded.log_var).numpy(),
+            torch.where(better[:, None], climbed.mean, encoded.mean).numpy(),
+            torch.where(better[:, None], climbed.log_var, encoded.log_var).numpy(),
         )
-        terms = ELBO(
-            *(torch.where(better[:, 0], *pair) for pair in zip(after, before, strict=True))
-        )
+        terms = ELBO(*(torch.where(better, *pair) for pair in zip(after, before, strict=True)))
+        gap = torch.where(better, after_gap, before_gap)
     return Refined(
         posterior=posterior,
         elbo=terms.elbo.double().numpy(),
         log_likelihood=terms.log_likelihood.double().numpy(),
         kl=terms.kl.double().numpy(),
         encoder_elbo=before.elbo.double().numpy(),
+        importance_weighted=(terms.elbo + gap).double().numpy(),
         mean=decode(model, posterior.mean)[0],
     )
+
+
+def _judge(
+    model: VAE, x: torch.Tensor, posterior: Gaussian, noise: torch.Tensor
+) -> tuple[ELBO, torch.Tensor]:
+    """The ELBO, and how far the importance-weighted bound of the same samples is above it."""
+    log_likelihood, log_weights = weigh(model, x, posterior, noise)
+    terms = ELBO(log_likelihood.mean(dim=0), posterior.kl_from_prior().sum(dim=-1))
+    return terms, jensen_gap(log_weights)
 
 
 def _climb(

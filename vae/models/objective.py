@@ -67,7 +67,8 @@ def importance_weighted_bound(model: VAE, x: Tensor, noise: Tensor) -> Tensor:
     r"""The importance-weighted bound on :math:`\log p(x)`, which tightens as L grows.
 
     .. math::
-        \log \frac1L \sum_{l=1}^{L} \frac{p(x \mid z^{(l)}) \, p(z^{(l)})}{q(z^{(l)} \mid x)}
+        \log \frac1L \sum_{l=1}^{L} w^{(l)}, \quad
+        w^{(l)} = \frac{p(x \mid z^{(l)}) \, p(z^{(l)})}{q(z^{(l)} \mid x)}
 
     Arguments:
         model: The model.
@@ -77,8 +78,43 @@ def importance_weighted_bound(model: VAE, x: Tensor, noise: Tensor) -> Tensor:
     Returns:
         The bound of each image in nats, of shape (B,); with L = 1 an estimate of the ELBO.
     """
-    posterior = model.encode(x)
-    z = posterior.sample(noise)
-    prior = Gaussian(torch.zeros_like(z), torch.zeros_like(z))
-    log_weights = model.decode(z).log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)
+    _, log_weights = weigh(model, x, model.encode(x), noise)
     return log_weights.logsumexp(dim=0) - math.log(len(noise))
+
+
+def weigh(model: VAE, x: Tensor, posterior: Gaussian, noise: Tensor) -> tuple[Tensor, Tensor]:
+    r"""What importance samples of a posterior, the encoder's or a refined one, say of x.
+
+    Arguments:
+        model: The model.
+        x: Flattened images with pixels in [0, 1], of shape (B, D).
+        posterior: What the samples come from, of shape (B, K) each.
+        noise: Standard normal noise of shape (L, B, K).
+
+    Returns:
+        :math:`\log p(x \mid z^{(l)})` and the log-weights :math:`\log w^{(l)}`, (L, B) each.
+    """
+    z = posterior.sample(noise)
+    log_likelihood = model.decode(z).log_prob(x)
+    prior = Gaussian(torch.zeros_like(z), torch.zeros_like(z))
+    return log_likelihood, log_likelihood + prior.log_prob(z) - posterior.log_prob(z)
+
+
+def jensen_gap(log_weights: Tensor) -> Tensor:
+    r"""How far the importance-weighted bound lies above the ELBO, never less than 0.
+
+    .. math:: \log \frac1L \sum_{l=1}^{L} w^{(l)} - \frac1L \sum_{l=1}^{L} \log w^{(l)}
+
+    The ELBO with its exact KL divergence plus this gap is on average the importance-weighted
+    bound, since the sampling error of the KL divergence is zero on average; and by Jensen's
+    inequality it is above the ELBO for any samples at all, as the bound itself need not be.
+
+    Arguments:
+        log_weights: Of L importance samples, of shape (L, B).
+
+    Returns:
+        In nats, of shape (B,).
+    """
+    # Around their mean: for an image like no other they are −10⁵, where float32 is coarse.
+    around = log_weights - log_weights.mean(dim=0)
+    return (around.logsumexp(dim=0) - math.log(len(around)) - around.mean(dim=0)).clamp(min=0)
