@@ -23,6 +23,7 @@ from vae import load_checkpoint, runs
 from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
 from vae.runs.run import SILENCE, STATES
+from vae.training import loop
 from vae.training.loop import Progress, TrainingConfig
 
 # A run that takes a few seconds.
@@ -107,6 +108,9 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(runs_folder):
             finish(run)
         assert torch.equal(weights(run.last), weights(whole.last))
         assert torch.equal(weights(run.best), weights(whole.best))
+        lines = (run.path / "metrics.jsonl").read_bytes().splitlines()
+        steps = [json.loads(line)["step"] for line in lines]
+        assert steps == sorted(set(steps))
         heldout, expected = (
             {record["step"]: record["heldout_elbo"] for record in one.metrics()}
             for one in (run, whole)
@@ -116,12 +120,15 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(runs_folder):
 
 def kill_at_some_moment(run: Run, random: np.random.Generator, early: bool) -> None:
     """Go on with a run and kill it: before it has taken up training, or a little later."""
-    metrics = run.path / "metrics.jsonl"
-    size = metrics.stat().st_size if metrics.exists() else 0
+    known = run.log_tail().count("Training") + 1
     process = trainers.start(run)
     if not early:
+        # Trained, and a record since then: what an earlier process left is dropped before.
         wait_until(
-            lambda: not process.is_alive() or (metrics.exists() and metrics.stat().st_size > size)
+            lambda: (
+                not process.is_alive()
+                or (run.log_tail().count("Training") == known and run.metrics_file().read())
+            )
         )
     time.sleep(random.uniform(0, 0.3))
     process.kill()
@@ -486,6 +493,64 @@ def test_a_resumed_run_takes_its_steps_again(runs_folder):
     for records in (file.read(), run.metrics_file().read()):
         pairs = zip(records.column("step"), records.column("elbo"), strict=True)
         assert dict(pairs) == expected
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"step": 7, "samp', b"\xff" * 100_000])
+def test_what_lies_beyond_the_step_gone_on_from_is_dropped(runs_folder, torn):
+    run = runs.create(configured(), runs_folder / "run")
+    file = run.metrics_file()
+    run.forget_after(0)
+    path = run.path / "metrics.jsonl"
+    for step in (1, 2, 5, 6):
+        run.record(progress(step))
+        (run.path / "snapshots").mkdir(exist_ok=True)
+        (run.path / "snapshots" / f"{step:09d}.png").touch()
+    with path.open("ab") as more:
+        more.write(torn)
+    assert len(file.read()) == 4
+
+    run.forget_after(4)
+    assert [json.loads(line)["step"] for line in path.read_bytes().splitlines()] == [1, 2]
+    assert path.read_bytes().endswith(b"\n")
+    assert [step for step, _ in run.snapshots()] == [1, 2]
+    run.record(progress(4))
+    for reader in (file, run.metrics_file()):
+        assert list(reader.read().column("step")) == [1, 2, 4]
+    run.forget_after(4)
+    assert len(run.metrics()) == 3
+    run.forget_after(0)
+    assert path.read_bytes() == b"" and not run.snapshots()
+
+
+def test_a_run_keeps_the_recipe_that_it_began_with(runs_folder, monkeypatch):
+    run = runs.create(configured(recipe="paper"), runs_folder / "run")
+    began_with = run.config.whole_recipe
+    assert json.loads((run.path / "config.json").read_text())["whole_recipe"]["learning_rate"]
+    later = dataclasses.replace(began_with, optimizer="adam", clip_norm=1.0, averaging=0.9)
+    monkeypatch.setitem(loop.RECIPES, "paper", later)
+    assert Run(run.path).config.whole_recipe == began_with
+    run.extend(STEPS + 1)
+    again = Run(run.path).config
+    assert (again.whole_recipe, again.steps) == (began_with, STEPS + 1)
+    assert loop.TrainingState(again, (28, 23)).recipe == began_with
+    assert configured(recipe="paper").whole_recipe == later
+
+
+def test_a_run_of_which_the_recipe_s_name_alone_is_known_takes_what_it_means_today(runs_folder):
+    run = runs.create(configured(recipe="paper"), runs_folder / "run")
+    values = json.loads((run.path / "config.json").read_text())
+    del values["whole_recipe"]
+    (run.path / "config.json").write_text(json.dumps(values))
+    assert Run(run.path).config.whole_recipe == loop.RECIPES["paper"]
+
+
+@pytest.mark.parametrize("whole", [{"optimizer": "magic"}, {"optimizer": []}, {"speed": 3}, [1]])
+def test_a_recipe_that_is_none_is_a_damaged_configuration(runs_folder, whole):
+    run = runs.create(configured(), runs_folder / "run")
+    values = json.loads((run.path / "config.json").read_text())
+    (run.path / "config.json").write_text(json.dumps(values | {"whole_recipe": whole}))
+    with pytest.raises(VisageError):
+        Run(run.path)
 
 
 def test_a_reader_sees_that_a_file_is_another_one(runs_folder):

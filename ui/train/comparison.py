@@ -65,6 +65,8 @@ def table(chosen: dict[str, Run]) -> pd.DataFrame:
             name: {
                 setting.replace("_", " "): spelt(value)
                 for setting, value in dataclasses.asdict(run.config).items()
+                # Its name tells a reader more than its constants.
+                if setting != "whole_recipe"
             }
             for name, run in chosen.items()
         }

@@ -5,11 +5,12 @@ added. A file too long for that is sampled: its beginning, where a logarithmic a
 record, its end, and evenly spaced places between. So 10^6 records open as fast as 10^5.
 """
 
-__all__ = ["MetricsFile", "Records", "parsed"]
+__all__ = ["MetricsFile", "Records", "end_of_step", "parsed"]
 
 import dataclasses
 import functools
 import json
+import mmap
 import os
 import re
 import threading
@@ -191,6 +192,30 @@ def parsed(lines: Iterable[bytes]) -> list[dict]:
             continue
         records.append(record)
     return records
+
+
+def end_of_step(path: Path, step: int) -> int:
+    """The offset in a metrics file behind the last whole record of that step or an earlier one.
+
+    It is looked for from the end, where it is near: what follows are the few records since a
+    checkpoint, and at most one torn line.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return 0
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            end = content.rfind(b"\n") + 1
+            while end:
+                begin = content.rfind(b"\n", 0, end - 1) + 1
+                # No record is as long as that: it need not be read to be left out.
+                record = parsed([content[begin:end]] if end - begin < WINDOW else [])
+                if record and record[0]["step"] <= step:
+                    break
+                end = begin
+            return end
 
 
 def thinned(step: np.ndarray, values: np.ndarray, points: int) -> np.ndarray:

@@ -29,7 +29,7 @@ from vae.files import replacing
 from vae.limits import check_writable
 from vae.models.checkpoint import read_info
 from vae.runs import processes, queue
-from vae.runs.metrics import MetricsFile, parsed
+from vae.runs.metrics import MetricsFile, end_of_step, parsed
 from vae.runs.processes import Process
 from vae.training.loop import Progress, TrainingConfig, check_batch, choose_device
 
@@ -39,6 +39,9 @@ ALIVE = ("queued", "running")
 # Seconds without a sign of life after which a run of another machine is given up, and one that
 # nobody trains yet. A process of this machine is there or it isn't.
 SILENCE = 60.0
+
+# Bytes of a metrics file that are copied at once.
+COPIED_AT_ONCE = 2**20
 
 KILLED = (
     "Its process ended without a word: it was killed, as happens when memory runs out, or the "
@@ -99,7 +102,7 @@ class Run:
         # Status is read, changed and written by the trainer and by whoever launches it.
         self._lock = filelock.FileLock(self.path / ".status.lock")
         try:
-            self.config = TrainingConfig(**json.loads((self.path / "config.json").read_text()))
+            self.config = TrainingConfig.of(json.loads((self.path / "config.json").read_text()))
         except OSError as error:
             raise VisageError(f"There is no run at {self.path}.") from error
         except VisageError:
@@ -317,6 +320,22 @@ class Run:
                 if file.read(1) != b"\n":
                     line = b"\n" + line
             file.write(line)
+
+    def forget_after(self, step: int) -> None:
+        """Drop the records and snapshots beyond a step, which will be taken once more.
+
+        The metrics become a new file, so that a reader who knows the old one's length starts over.
+        """
+        path = self.path / "metrics.jsonl"
+        with contextlib.suppress(FileNotFoundError):
+            end = end_of_step(path, step)
+            if end < path.stat().st_size:
+                with replacing(path) as beside, path.open("rb") as file, beside.open("wb") as kept:
+                    while end > 0 and (part := file.read(min(end, COPIED_AT_ONCE))):
+                        end -= kept.write(part)
+        for taken, picture in self.snapshots():
+            if taken > step:
+                picture.unlink(missing_ok=True)
 
     def request_stop(self) -> None:
         """Leave the file that asks the trainer to stop."""

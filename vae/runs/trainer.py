@@ -136,6 +136,8 @@ def _train_and_record(run: Run) -> Iterator[Progress]:
     config = run.config
     run.set_status(state="running")
     faces, state, train_set, heldout = _prepared(run)
+    # What was recorded beyond the state that is gone on from comes again.
+    run.forget_after(state.step)
     log(run, f"Training {run.name} from step {state.step:,} to {config.steps:,}.")
     saved_at, save_cost, beat_at = time.monotonic(), 0.0, 0.0
     snapshots = run.snapshots()

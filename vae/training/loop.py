@@ -74,9 +74,15 @@ class Recipe:
             coordinates that suit the prior best (:func:`vae.latent.match_prior`).
         input_noise: The standard deviation of the Gaussian noise added to the encoder's input, in
             units of a pixel's [0, 1].
-        clip_norm: The largest norm of a gradient, or infinity.
+        clip_norm: The largest norm of a gradient; None leaves it as it is.
         averaging: The decay a step of the exponential moving average of the weights that is
             evaluated and kept; 0 keeps the weights themselves.
+
+    A constant that comes later has a default that changes nothing: it is what a run means that
+    was begun before.
+
+    Raises:
+        VisageError: A value that no recipe can have.
     """
 
     steps: int = 10_000
@@ -88,8 +94,15 @@ class Recipe:
     encoder_weight_decay: float = 0.0
     fit_to_data: bool = False
     input_noise: float = 0.0
-    clip_norm: float = math.inf
+    clip_norm: float | None = None
     averaging: float = 0.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
+        if self.optimizer not in OPTIMIZERS:
+            raise VisageError(
+                f"An optimiser is one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'."
+            )
 
 
 RECIPES = {
@@ -133,6 +146,12 @@ def recipe_for(name: str, latent_dim: int) -> Recipe:
 class TrainingConfig:
     """What a person chooses of a run; what is None is the recipe's.
 
+    Arguments:
+        recipe: The recipe's name.
+        whole_recipe: What it says, which is kept with the run: one that is resumed under a later
+            version goes on as it began. By default what the name means today, and so it is for
+            runs that were begun when the name alone was kept.
+
     Raises:
         VisageError: A value that no run can have.
     """
@@ -149,10 +168,12 @@ class TrainingConfig:
     seed: int = 0
     recipe: str = "default"
     device: str = "auto"
+    whole_recipe: Recipe | None = None
 
     def __post_init__(self):
         check_sizes((1, 1), self.latent_dim, (1,))
-        recipe = recipe_for(self.recipe, self.latent_dim)
+        recipe = self.whole_recipe or recipe_for(self.recipe, self.latent_dim)
+        object.__setattr__(self, "whole_recipe", recipe)
         hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
         rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
         steps = recipe.steps if self.steps is None else self.steps
@@ -173,6 +194,17 @@ class TrainingConfig:
             raise VisageError(f"A split is 'random' or 'last', not '{self.split}'.")
         if min(self.seed, self.split_seed) < 0:
             raise VisageError("A seed must be 0 or more.")
+
+    @classmethod
+    def of(cls, values: Mapping) -> "TrainingConfig":
+        """The configuration that :func:`dataclasses.asdict` made these values of.
+
+        Raises:
+            TypeError: They are not of a configuration.
+            VisageError: A value that no run can have.
+        """
+        whole = values.get("whole_recipe")
+        return cls(**{**values, "whole_recipe": None if whole is None else Recipe(**whole)})
 
 
 @dataclass(frozen=True)
@@ -224,7 +256,7 @@ class TrainingState:
 
     def __init__(self, config: TrainingConfig, image_shape: tuple[int, ...]):
         self.config = config
-        self.recipe = recipe_for(config.recipe, config.latent_dim)
+        self.recipe = config.whole_recipe
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
         self.model = VAE(image_shape, config.latent_dim, config.hidden_dims).to(self.device)
@@ -287,7 +319,7 @@ class TrainingState:
         """Take one optimiser step with the gradient that is there; average the weights."""
         if decay := self.recipe.encoder_weight_decay:
             self._encoder_gradient.add_(self._encoder_weights, alpha=decay)
-        if (clip_norm := self.recipe.clip_norm) < math.inf:
+        if (clip_norm := self.recipe.clip_norm) is not None:
             # Nothing here asks for a value: on a GPU that would wait for the step to end.
             norm = torch.linalg.vector_norm(self.gradient)
             self.gradient.mul_((clip_norm / norm).clamp_(max=1.0))
