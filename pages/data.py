@@ -87,7 +87,7 @@ def tell_what_was_stored() -> None:
     news = st.session_state.pop("data_news", None)
     if news is not None:
         st.success(news.sentence, icon=":material/check_circle:")
-        bring_data.list_skipped(news.skipped)
+        bring_data.list_skipped(news.skipped, news.skipped_count)
 
 
 main()

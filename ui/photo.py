@@ -12,7 +12,7 @@ from ui import charts, library, link, session, words
 from ui.library import Choice, Stored
 from ui.photo_frame import Frame, photo_frame
 from vae import images, latent
-from vae.datasets import photos
+from vae.datasets import confined, photos
 from vae.errors import VisageError
 from vae.latent.refine import Refined, refine
 from vae.models.checkpoint import Checkpoint
@@ -82,8 +82,8 @@ def take(key: str) -> tuple[Image.Image, str] | None:
         label_visibility="collapsed",
     )
     if how == UPLOAD:
-        kinds = [suffix[1:] for suffix in photos.SUFFIXES]
-        file = st.file_uploader("A photo with a face in it", type=kinds, key=f"{key}_file")
+        # Of any kind: what it refused the browser would refuse in words of its own.
+        file = st.file_uploader("A photo with a face in it", key=f"{key}_file")
     else:
         file = st.camera_input("Look into the camera", key=f"{key}_camera")
     if file is None:
@@ -99,7 +99,7 @@ def take(key: str) -> tuple[Image.Image, str] | None:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def decoded(_content: bytes, photo_id: str) -> Image.Image:
-    return photos.read(_content)
+    return confined.photo(_content)
 
 
 def guide(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:

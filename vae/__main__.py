@@ -158,8 +158,8 @@ def add_dataset(
     click.echo(f"{stored.faces.name} holds {len(stored.faces):,} images now.", err=True)
     for skipped, why in stored.skipped[:20]:
         click.echo(f"  skipped {skipped}: {why}", err=True)
-    if len(stored.skipped) > 20:
-        click.echo(f"  … and {len(stored.skipped) - 20:,} more", err=True)
+    if stored.skipped_count > 20:
+        click.echo(f"  … and {stored.skipped_count - 20:,} more", err=True)
     if found.ignored:
         click.echo(f"  ignored {found.ignored:,} links and paths that lead elsewhere", err=True)
 

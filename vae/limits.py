@@ -21,6 +21,8 @@ class Ceiling(Enum):
     IMAGES = "VISAGE_MAX_IMAGES", 200_000, 1
     SIDE = "VISAGE_MAX_SIDE", 4096, 1
     PIXELS = "VISAGE_MAX_MEGAPIXELS", 16, 1_000_000
+    LOOK_SECONDS = "VISAGE_MAX_LOOK_SECONDS", 4, 1
+    LOOK_MEMORY = "VISAGE_MAX_LOOK_MB", 1024, MIB
 
     @property
     def variable(self) -> str:
@@ -28,7 +30,7 @@ class Ceiling(Enum):
         return self.value[0]
 
     def __call__(self) -> int:
-        """What holds now, in bytes, images or pixels.
+        """What holds now, in bytes, images, pixels or seconds.
 
         Raises:
             VisageError: The variable holds no positive whole number.

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui import words
 from vae import images
-from vae.datasets import ingest, photos
+from vae.datasets import ingest
 from vae.datasets.image_arrays import SUFFIXES
 from vae.datasets.image_files import Skipped
 from vae.datasets.ingest import Choices, Found, Layout
@@ -23,9 +23,6 @@ SAMPLES = 16
 # The longer side, in pixels, of an image among others.
 LARGEST_DRAWN = 96
 
-# Skipped files that are listed.
-MOST_LISTED = 200
-
 FITS = {"crop": "Crop what sticks out", "pad": "Pad with black"}
 
 
@@ -34,6 +31,7 @@ class News(NamedTuple):
 
     sentence: str
     skipped: tuple[Skipped, ...]
+    skipped_count: int
 
 
 def offer() -> str | None:
@@ -66,12 +64,9 @@ def upload() -> dict[str, BinaryIO]:
         key="bring_how",
         label_visibility="collapsed",
     )
-    kinds = [suffix[1:] for suffix in photos.SUFFIXES]
-    if how == FILES:
-        kinds += ["zip", *(suffix[1:] for suffix in SUFFIXES)]
+    # Of any kind: what it refused the browser would refuse in words of its own, without a reason.
     files = st.file_uploader(
         how,
-        type=kinds,
         accept_multiple_files="directory" if how == FOLDER else True,
         label_visibility="collapsed",
         key=f"bring_{how}",
@@ -123,7 +118,7 @@ def look(uploads: dict[str, BinaryIO], layout: Layout) -> Found:
     key = [getattr(file, "file_id", name) for name, file in uploads.items()], layout
     known = st.session_state.get("bring_found")
     if known is None or known[0] != key:
-        bar = st.progress(0.0, "Looking at every image…")
+        bar = st.progress(0.0, "Looking at the images…")
         try:
             found = ingest.look(uploads, layout, bar.progress)
         finally:
@@ -140,22 +135,29 @@ def describe(found: Found) -> None:
         sizes += f" ({most:,} of them; there are {len(found.sizes):,} sizes)"
     kind = "colour" if found.colour else "grey"
     st.markdown(f"**{found.count:,} {kind} images** of {sizes} pixels, height × width.")
+    if found.is_sample:
+        st.caption(
+            f"Told from {found.looked_at:,} of them; all are looked at when they are stored."
+        )
+    if found.not_kept:
+        st.info(session.plain(found.not_kept), icon=":material/label_off:")
     if found.ignored:
         st.caption(f"Links and paths that lead elsewhere, ignored: {found.ignored:,}")
-    list_skipped(found.skipped)
+    list_skipped(found.skipped, found.skipped_count)
 
 
-def list_skipped(skipped: Sequence[Skipped]) -> None:
-    if not skipped:
+def list_skipped(skipped: Sequence[Skipped], count: int) -> None:
+    """The first files that are not taken, of so many."""
+    if not count:
         return
-    with st.expander(f"Files not taken: {len(skipped):,}", icon=":material/block:"):
+    with st.expander(f"Files not taken: {count:,}", icon=":material/block:"):
         st.dataframe(
-            [{"file": name, "why": why} for name, why in skipped[:MOST_LISTED]],
+            [{"file": name, "why": why} for name, why in skipped],
             hide_index=True,
             width="stretch",
         )
-        if len(skipped) > MOST_LISTED:
-            st.caption(f"… and {len(skipped) - MOST_LISTED:,} more.")
+        if count > len(skipped):
+            st.caption(f"… and {count - len(skipped):,} more.")
 
 
 def choose(found: Found) -> tuple[Choices, str]:
@@ -219,5 +221,6 @@ def store(found: Found, name: str, choices: Choices) -> str:
     st.session_state.data_news = News(
         f"**{faces.name}** is stored: {len(faces):,} images. Choose it on the page Train.",
         stored.skipped,
+        stored.skipped_count,
     )
     return faces.name

@@ -1,7 +1,8 @@
 """Images that are one array: .npy, .npz and .mat files.
 
-What a file says of itself is checked before anything is allocated; the array stays in the file, or
-in a scratch file that it is unpacked to, and is read a piece at a time.
+What a file says of itself is checked before anything is allocated. The array of a .npy or .npz
+stays in the file, or in a scratch file that it is unpacked to, and is read a piece at a time;
+SciPy reads a .mat file into memory, and is trusted only in a process whose memory has a limit.
 """
 
 __all__ = ["SUFFIXES", "ImageArray", "Layout"]
@@ -11,17 +12,16 @@ import io
 import math
 import os
 import struct
-import tempfile
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from vae.datasets import matlab, photos, sources
-from vae.datasets.image_files import Zip, pieces, unpacks_to_too_much
+from vae.datasets import photos, sources
+from vae.datasets.image_files import BROKEN_ZIP, Zip, pieces, unpacks_to_too_much
 from vae.errors import VisageError
 from vae.limits import MIB, Ceiling, in_words
 
@@ -30,12 +30,26 @@ SUFFIXES = (".npy", ".npz", ".mat")
 # An array whose images don't lie in one piece each is read over and over: up to so many bytes.
 LARGEST_SCATTERED = 512 * MIB
 
+# Arrays in one .npz file.
+MOST_ARRAYS = 1_000
+
 # Bytes of an array that are converted at a time.
 PIECE = 2**24
 
-# What NumPy's reader of headers raises where one is damaged.
+# What a sample of an array is: bytes from whose values its range is told, and bytes that are
+# unpacked of one that is compressed.
+SAMPLE = 128 * MIB
+UNPACKED_SAMPLE = 64 * MIB
+
+# What NumPy's reader of headers raises where one is damaged, and what SciPy's reader of MATLAB's
+# files raises.
 BROKEN_HEADER = (ValueError, SyntaxError, EOFError, TypeError, RecursionError, MemoryError)
 BROKEN_HEADER += (OverflowError, tokenize.TokenError, struct.error)
+BROKEN_MAT = (*BROKEN_ZIP, TypeError, KeyError, AttributeError, SystemError, AssertionError)
+
+# The classes of MATLAB's that hold numbers.
+NUMERIC = {"double", "single", "logical"}
+NUMERIC |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,20 @@ class Layout:
     variable: str | None = None
 
 
+class _Array(NamedTuple):
+    """An array in a file.
+
+    Arguments:
+        values: All of it, C- or Fortran-contiguous.
+        whole: How many of its bytes are there already: of a sample the rest reads as zeros.
+        others: The names of arrays beside it, with their shapes.
+    """
+
+    values: np.ndarray
+    whole: int
+    others: dict[str, tuple]
+
+
 class ImageArray:
     """A set of images in one array.
 
@@ -62,23 +90,24 @@ class ImageArray:
         file: Open for reading.
         suffix: Which of :data:`SUFFIXES` its name ends in.
         layout: How it holds its images, where its shape alone doesn't tell.
+        sample: Whether to be quick: its values' range is told from some of them, and only the
+            beginning of what is compressed is unpacked.
 
     Attributes:
         array: The images, of shape (N, H, W) or (N, H, W, 3).
-        sizes: How many images there are of each size (H, W).
+        whole: The number of images, from the first, that can be read.
+        size: (H, W).
         colour: Whether they are in colour.
+        labels: Arrays beside it that hold one value for each image.
 
     Raises:
         VisageError: It holds no images, or holds them in a way that the layout must tell, or is
             over a ceiling.
     """
 
-    skipped = ()
-    ignored = 0
-
-    def __init__(self, file: BinaryIO, suffix: str, layout: Layout):
-        array = _npy(file) if suffix == ".npy" else _UNPACK[suffix](file, layout)
-        self.array = _arranged(array, layout, is_matlab=suffix == ".mat")
+    def __init__(self, file: BinaryIO, suffix: str, layout: Layout, sample: bool = False):
+        found = _READERS[suffix](file, layout, sample)
+        self.array = _arranged(found.values, layout, is_matlab=suffix == ".mat")
         height, width = self.array.shape[1:3]
         if len(self.array) > Ceiling.IMAGES():
             raise VisageError(
@@ -90,58 +119,71 @@ class ImageArray:
                 f"Its images have {height:,}×{width:,} pixels; the limit is {Ceiling.SIDE():,} a "
                 f"side ({Ceiling.SIDE.variable})."
             )
-        self.sizes = {(height, width): len(self.array)}
+        self.size = height, width
+        self.whole = found.whole * len(self.array) // found.values.nbytes
         self.colour = self.array.ndim == 4
-        self._factor = self._bytes_per_value()
+        self.labels = [
+            name
+            for name, shape in found.others.items()
+            if len(self.array) in shape and math.prod(shape) == len(self.array)
+        ]
+        flat = found.values.reshape(-1, order="A")
+        self._factor = _bytes_per_value(
+            flat[: found.whole // flat.itemsize], SAMPLE if sample else flat.nbytes
+        )
 
     def __len__(self) -> int:
         return len(self.array)
 
     def read(
-        self, image_shape: tuple[int, ...], fit: str, places: Sequence[int]
+        self, image_shape: tuple[int, ...], fit: str, indices: Sequence[int]
     ) -> Iterator[np.ndarray]:
-        """The images at these places, uint8, of the shape given."""
-        for images in self._pieces(places):
+        """These images, uint8, of the shape given."""
+        for image in self.images(indices):
+            if image.shape == tuple(image_shape):
+                yield image
+            else:
+                yield photos.fitted(Image.fromarray(image), image_shape, fit)
+
+    def images(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        """These images, uint8, as they are."""
+        step = max(1, PIECE // (math.prod(self.array.shape[1:]) * self.array.dtype.itemsize))
+        for start in range(0, len(indices), step):
+            images = np.ascontiguousarray(self.array[np.asarray(indices[start : start + step])])
+            sources.release_pages(self.array)
             if images.dtype != np.uint8:
                 images = np.rint(images.astype(np.float64) * self._factor).astype(np.uint8)
-            for image in images:
-                if image.shape == tuple(image_shape):
-                    yield image
-                else:
-                    picture = Image.fromarray(np.ascontiguousarray(image))
-                    yield photos.fitted(picture, image_shape, fit)
+            yield from images
 
-    def _bytes_per_value(self) -> float:
-        """What makes the values bytes."""
-        kind, itemsize = self.array.dtype.kind, self.array.dtype.itemsize
-        if self.array.dtype == np.uint8:
-            return 1.0
-        if kind == "b":
-            return 255.0
-        lowest, highest, whole = math.inf, -math.inf, True
-        for images in self._pieces(range(len(self.array))):
-            low, high = float(images.min()), float(images.max())
-            if not (math.isfinite(low) and math.isfinite(high)):
-                raise VisageError("Some of its values are not numbers: images have none of those.")
-            lowest, highest = min(lowest, low), max(highest, high)
-            whole = whole and (kind in "iu" or bool((images == np.rint(images)).all()))
-        if kind == "f" and lowest >= 0 and highest <= 1:
-            return 255.0
-        if whole and lowest >= 0 and highest <= 255:
-            return 1.0
-        if kind == "u" and itemsize == 2:
-            return 1 / photos.SIXTEEN_BITS
-        raise VisageError(
-            f"Its values lie between {lowest:g} and {highest:g}: images are floats in [0, 1] or "
-            "whole numbers from 0 to 255."
-        )
 
-    def _pieces(self, places: Sequence[int]) -> Iterator[np.ndarray]:
-        itemsize = self.array.dtype.itemsize
-        step = max(1, PIECE // (math.prod(self.array.shape[1:]) * itemsize))
-        for start in range(0, len(places), step):
-            yield np.ascontiguousarray(self.array[np.asarray(places[start : start + step])])
-            sources.release_pages(self.array)
+def _bytes_per_value(flat: np.ndarray, sample: int) -> float:
+    """What makes an array's values bytes, told by so many bytes of it, evenly chosen."""
+    kind, itemsize = flat.dtype.kind, flat.dtype.itemsize
+    if flat.dtype == np.uint8:
+        return 1.0
+    if kind == "b":
+        return 255.0
+    size = PIECE // itemsize
+    starts = range(0, len(flat), size)
+    lowest, highest, whole = math.inf, -math.inf, True
+    for start in starts[:: max(1, len(starts) * PIECE // max(sample, 1))]:
+        values = flat[start : start + size]
+        low, high = float(values.min()), float(values.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise VisageError("Some of its values are not numbers: images have none of those.")
+        lowest, highest = min(lowest, low), max(highest, high)
+        whole = whole and (kind in "iu" or bool((values == np.rint(values)).all()))
+        sources.release_pages(flat)
+    if kind == "f" and lowest >= 0 and highest <= 1:
+        return 255.0
+    if whole and lowest >= 0 and highest <= 255:
+        return 1.0
+    if kind == "u" and itemsize == 2:
+        return 1 / photos.SIXTEEN_BITS
+    raise VisageError(
+        f"Its values lie between {lowest:g} and {highest:g}: images are floats in [0, 1] or "
+        "whole numbers from 0 to 255."
+    )
 
 
 def _arranged(array: np.ndarray, layout: Layout, is_matlab: bool) -> np.ndarray:
@@ -224,85 +266,139 @@ def _last_counts(array: np.ndarray, layout: Layout) -> bool:
     return last > first
 
 
-def _npy(file: BinaryIO) -> np.ndarray:
+def _npy(file: BinaryIO, layout: Layout, sample: bool) -> _Array:
     """A .npy file's array, as a view of the file."""
+    header = _header(file)
+    there = file.seek(0, os.SEEK_END) - header.offset
+    values = _view(file, header, there)
+    return _Array(values, values.nbytes, {})
+
+
+class _Header(NamedTuple):
+    """What a .npy file says of its array, and where in the file that begins."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype
+    offset: int
+
+
+def _header(file: BinaryIO) -> _Header:
+    """The header of a .npy file.
+
+    Raises:
+        VisageError: There is none, or none of an array of numbers.
+    """
     file.seek(0)
     try:
         version = np.lib.format.read_magic(file)
-        read_header = {
+        read = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        shape, fortran, dtype = read_header(file)
+        shape, fortran, dtype = read(file)
     except (KeyError, *BROKEN_HEADER) as error:
         raise VisageError("This is no whole .npy file of numbers: save it again.") from error
-    return _view(file, file.tell(), shape, dtype, "F" if fortran else "C")
-
-
-def _view(file: BinaryIO, offset: int, shape: tuple, dtype: np.dtype, order: str) -> np.ndarray:
-    """An array in a file, without reading it."""
+    # NumPy lets booleans pass for sides, and sides that it can't hold.
+    sound = all(type(side) is int and 0 <= side < 2**48 for side in shape) and len(shape) <= 8
+    if not sound or math.prod(shape) * max(1, dtype.itemsize) >= 2**62:
+        raise VisageError("This array is damaged: save it again.")
     if dtype.hasobject or dtype.kind not in "buif":
         raise VisageError(f"It holds {dtype}, not numbers that images are made of.")
-    if any(side < 0 for side in shape) or len(shape) > 8:
-        raise VisageError("This array is damaged: save it again.")
-    wanted = math.prod(shape) * dtype.itemsize
-    there = file.seek(0, os.SEEK_END) - offset
+    return _Header(shape, fortran, dtype, file.tell())
+
+
+def _view(file: BinaryIO, header: _Header, there: int) -> np.ndarray:
+    """An array in a file, without reading it; so many bytes are said to be there."""
+    wanted = math.prod(header.shape) * header.dtype.itemsize
     if wanted > there:
         raise VisageError(
             f"This array is cut short: it says that it has {in_words(wanted)} and has "
             f"{in_words(there)}."
         )
     if not wanted:
-        return np.zeros(shape, dtype)
+        return np.zeros(header.shape, header.dtype)
+    order = "F" if header.fortran else "C"
     if isinstance(file, io.BytesIO):
-        flat = np.frombuffer(file.getbuffer(), dtype, math.prod(shape), offset)
-        return flat.reshape(shape, order=order)
-    return np.memmap(file, dtype, "r", offset, shape, order)
+        flat = np.frombuffer(
+            file.getbuffer(), header.dtype, math.prod(header.shape), header.offset
+        )
+        return flat.reshape(header.shape, order=order)
+    return np.memmap(file, header.dtype, "r", header.offset, header.shape, order)
 
 
-def _npz(file: BinaryIO, layout: Layout) -> np.ndarray:
+def _npz(file: BinaryIO, layout: Layout, sample: bool) -> _Array:
     """The one array of images in a .npz file."""
-    with Zip(file).opened() as archive:
-        found = {}
-        for entry in archive.infolist():
-            name = entry.filename.removesuffix(".npy")
-            if layout.variable not in (None, name):
-                continue
-            with contextlib.suppress(VisageError):
-                shape = _shape_in(io.BytesIO(next(pieces(archive, entry), b"")))
-                if _may_be_images(shape):
-                    found[name] = entry, shape
-        scratch = _scratch()
-        for piece in pieces(archive, _the_one(found, layout)):
-            scratch.write(piece)
-            if scratch.tell() > Ceiling.UNPACKED():
-                raise unpacks_to_too_much()
-    return _npy(scratch)
-
-
-def _shape_in(head: BinaryIO) -> tuple:
-    try:
-        version = np.lib.format.read_magic(head)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(head)[0]
-        return np.lib.format.read_array_header_2_0(head)[0]
-    except BROKEN_HEADER as error:
-        raise VisageError("no array") from error
-
-
-def _mat(file: BinaryIO, layout: Layout) -> np.ndarray:
-    """The one matrix of images in a .mat file."""
-    found = {
-        matrix.name: (matrix, matrix.shape)
-        for matrix in matlab.matrices(file)
-        if _may_be_images(matrix.shape) and layout.variable in (None, matrix.name)
-    }
-    matrix = _the_one(found, layout)
-    if matrix.nbytes > Ceiling.UNPACKED():
+    archive = Zip(file).archive
+    headers: dict[str, _Header] = {}
+    entries = {}
+    if len(archive.infolist()) > MOST_ARRAYS:
+        raise VisageError(f"It holds over {MOST_ARRAYS:,} arrays: give one of images alone.")
+    for entry in archive.infolist():
+        name = entry.filename.removesuffix(".npy")
+        with contextlib.suppress(VisageError):
+            headers[name] = _header(io.BytesIO(next(pieces(archive, entry), b"")))
+            entries[name] = entry
+    name = _the_one({name: header.shape for name, header in headers.items()}, layout)
+    header, entry = headers.pop(name), entries[name]
+    if entry.file_size > Ceiling.UNPACKED():
         raise unpacks_to_too_much()
-    scratch = _scratch()
-    matlab.copy(file, matrix, scratch)
-    return _view(scratch, 0, matrix.shape, matrix.dtype, "F")
+    scratch = sources.scratch()
+    stream = pieces(archive, entry)
+    _unpack(stream, scratch, UNPACKED_SAMPLE if sample else Ceiling.UNPACKED())
+    whole = scratch.tell() - header.offset
+    if sample:
+        # The rest is a hole in the file, which takes no room.
+        scratch.truncate(max(scratch.tell(), entry.file_size))
+        values = _view(scratch, header, entry.file_size - header.offset)
+        if values.nbytes > whole and not _lies_in_order(values, layout):
+            _unpack(stream, scratch, LARGEST_SCATTERED)
+            whole = scratch.tell() - header.offset
+    else:
+        values = _view(scratch, header, whole)
+    others = {name: header.shape for name, header in headers.items()}
+    return _Array(values, min(whole, values.nbytes), others)
+
+
+def _unpack(stream: Iterator[bytes], scratch: BinaryIO, most: int) -> None:
+    for piece in stream:
+        scratch.write(piece)
+        if scratch.tell() > Ceiling.UNPACKED():
+            raise unpacks_to_too_much()
+        if scratch.tell() >= most:
+            break
+    scratch.flush()
+
+
+def _lies_in_order(values: np.ndarray, layout: Layout) -> bool:
+    """Whether the beginning of an array is its first images."""
+    return bool(_arranged(values, layout, is_matlab=False)[0].flags.c_contiguous)
+
+
+def _mat(file: BinaryIO, layout: Layout, sample: bool) -> _Array:
+    """The one matrix of images in a .mat file, which SciPy reads into memory."""
+    import scipy.io
+
+    file.seek(0)
+    head = file.read(8)
+    if head == b"MATLAB 7" or head == b"\x89HDF\r\n\x1a\n":
+        raise VisageError(
+            "This .mat file is of version 7.3: save it in MATLAB with the option '-v7'."
+        )
+    try:
+        found = {name: shape for name, shape, kind in scipy.io.whosmat(file) if kind in NUMERIC}
+        name = _the_one(found, layout)
+        found.pop(name)
+        values = scipy.io.loadmat(file, variable_names=[name])[name]
+    except (scipy.io.matlab.MatReadError, *BROKEN_MAT) as error:
+        if isinstance(error, VisageError):
+            raise
+        raise VisageError(
+            "This .mat file is damaged or no file of MATLAB's: save it with '-v7'."
+        ) from error
+    if not isinstance(values, np.ndarray):
+        raise VisageError("This .mat file is damaged: save it again with '-v7'.")
+    return _Array(values, values.nbytes, found)
 
 
 def _may_be_images(shape: tuple) -> bool:
@@ -310,9 +406,15 @@ def _may_be_images(shape: tuple) -> bool:
     return 2 <= len(shape) <= 4 and all(shape) and sum(side > 1 for side in shape) >= 2
 
 
-def _the_one(found: dict[str, tuple], layout: Layout) -> object:
+def _the_one(shapes: dict[str, tuple], layout: Layout) -> str:
+    """The name of the only array that could be images, or of the one that was chosen."""
+    found = {
+        name: shape
+        for name, shape in shapes.items()
+        if _may_be_images(shape) and layout.variable in (None, name)
+    }
     if len(found) == 1:
-        return next(iter(found.values()))[0]
+        return next(iter(found))
     if not found:
         raise VisageError(
             f"There is no array named '{layout.variable}' that could be images."
@@ -320,17 +422,9 @@ def _the_one(found: dict[str, tuple], layout: Layout) -> object:
             else "There is no array in it that could be images."
         )
     names = ", ".join(
-        f"{name} ({' × '.join(map(str, shape))})" for name, (_, shape) in list(found.items())[:8]
+        f"{name[:60]} ({' × '.join(map(str, shape))})" for name, shape in list(found.items())[:8]
     )
     raise VisageError(f"It holds several arrays: say which one holds the images: {names}.")
 
 
-def _scratch() -> BinaryIO:
-    """A file without a name beside the stored sets, gone when it is closed or nobody needs it."""
-    home = sources.stored_folder("")
-    home.mkdir(parents=True, exist_ok=True)
-    # Whoever maps it keeps it open.
-    return tempfile.TemporaryFile(dir=home)
-
-
-_UNPACK = {".npz": _npz, ".mat": _mat}
+_READERS = {".npy": _npy, ".npz": _npz, ".mat": _mat}

@@ -1,4 +1,4 @@
-"""Images that are files: in a folder, in a zip, or uploaded one by one.
+"""Images that are files, in a folder or in a zip.
 
 Whoever packed them may be a stranger. So links are not followed, no entry of a zip is written by
 the name it claims, and what is unpacked is counted while it is read. A file that can't be taken is
@@ -7,15 +7,16 @@ skipped and listed.
 
 __all__ = [
     "BROKEN_ZIP",
+    "MOST_LISTED",
     "Folder",
     "ImageFiles",
     "Skipped",
-    "Uploads",
     "Zip",
+    "pieces",
     "unpacks_to_too_much",
 ]
 
-import contextlib
+import functools
 import io
 import os
 import re
@@ -23,9 +24,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
@@ -43,8 +43,21 @@ PIECE = 2**20
 # Bytes of a zip's directory for each image that may be in it.
 DIRECTORY_ENTRY = 160
 
-# Images that tell whether a set is in colour.
-LOOKED_AT_FOR_COLOUR = 24
+# There may be folders and other files among the images: so many times as many in all.
+BESIDE_IMAGES = 1.1
+
+# What an entry of that directory begins with.
+ENTRY = b"PK\1\2"
+
+# Characters of a path, of which folders and sorting take no more; of a name that is listed.
+LONGEST_PATH = 1_000
+LONGEST_LISTED = 200
+
+# Skipped files that are listed; of others only the number is known.
+MOST_LISTED = 200
+
+# What is made by Python's pickle under any of its names.
+PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 
 # What Python's reader of zips raises where one is damaged.
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, struct.error)
@@ -63,8 +76,10 @@ class Skipped(NamedTuple):
     why: str
 
 
-def _skipped(name: str, why: str) -> Skipped:
-    # A file's name may be no text at all, which nothing could print or write down.
+def skipped_file(name: str, why: str) -> Skipped:
+    """What is said of a file whose name may be of any length, or no text at all."""
+    if len(name) > LONGEST_LISTED:
+        name = name[:LONGEST_LISTED] + "…"
     return Skipped(name.encode(errors="replace").decode(), why)
 
 
@@ -110,78 +125,74 @@ class Folder:
             path = self.path / name
             try:
                 if path.stat().st_size > LARGEST_FILE:
-                    yield _skipped(name, _LARGE_FILE)
+                    yield skipped_file(name, _LARGE_FILE)
                     continue
                 # A file may have become a link since it was listed.
                 flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
                 with os.fdopen(os.open(path, flags), "rb") as file:
                     yield file
             except OSError as error:
-                yield _skipped(name, f"it can't be read: {error.strerror}")
+                yield skipped_file(name, f"it can't be read: {error.strerror}")
+
+
+# The beginning of an absolute path of Windows.
+_DRIVE = re.compile("[a-zA-Z]:/")
 
 
 class Zip:
     """The entries of a zip, as streams; none is written by the name it claims."""
 
-    def __init__(self, source: Path | BinaryIO):
-        self.source = source
+    def __init__(self, file: BinaryIO):
+        self.file = file
         self.ignored = 0
 
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[zipfile.ZipFile]:
-        """The archive, for as long as it is needed.
+    @functools.cached_property
+    def archive(self) -> zipfile.ZipFile:
+        """The archive, whose list of files is read once.
 
         Raises:
             VisageError: It is no whole zip, or its list of files is too long.
         """
-        with contextlib.ExitStack() as stack:
-            file = self.source
-            if isinstance(file, Path):
-                file = stack.enter_context(file.open("rb"))
-            try:
-                guarded = _Guarded(file, Ceiling.IMAGES() * DIRECTORY_ENTRY)
-                archive = stack.enter_context(zipfile.ZipFile(guarded))
-            except BROKEN_ZIP as error:
-                if isinstance(error, VisageError):
-                    raise
-                sentence = "This is not a whole zip file: pack or upload it again."
-                raise VisageError(sentence) from error
-            yield archive
+        try:
+            return zipfile.ZipFile(_Guarded(self.file))
+        except BROKEN_ZIP as error:
+            if isinstance(error, VisageError):
+                raise
+            sentence = "This is not a whole zip file: pack or upload it again."
+            raise VisageError(sentence) from error
 
     def names(self) -> list[str]:
         found = set()
         self.ignored = 0
-        with self.opened() as archive:
-            for entry in archive.infolist():
-                path = PurePosixPath(entry.filename.replace("\\", "/"))
-                is_link = stat.S_ISLNK(entry.external_attr >> 16)
-                leads_out = path.is_absolute() or ".." in path.parts or ":" in str(path)[:2]
-                if is_link or leads_out or not entry.filename:
-                    self.ignored += 1
-                elif not entry.is_dir():
-                    found.add(entry.filename)
+        for entry in self.archive.infolist():
+            path = entry.filename.replace("\\", "/")
+            is_link = stat.S_ISLNK(entry.external_attr >> 16)
+            leads_out = path.startswith("/") or ".." in path.split("/") or _DRIVE.match(path)
+            if is_link or leads_out or not entry.filename:
+                self.ignored += 1
+            elif not entry.is_dir():
+                found.add(entry.filename)
         return list(found)
 
     def contents(self, names: Sequence[str]) -> Iterator[BinaryIO | Skipped]:
         unpacked = 0
-        with self.opened() as archive:
-            for name in names:
-                content = io.BytesIO()
-                why = ""
-                try:
-                    for piece in pieces(archive, archive.getinfo(name)):
-                        content.write(piece)
-                        unpacked += len(piece)
-                        if unpacked > Ceiling.UNPACKED() or content.tell() > LARGEST_FILE:
-                            break
-                except VisageError as error:
-                    why = str(error)
-                if unpacked > Ceiling.UNPACKED():
-                    raise unpacks_to_too_much()
-                if content.tell() > LARGEST_FILE:
-                    why = _LARGE_FILE
-                content.seek(0)
-                yield _skipped(name, why) if why else content
+        for name in names:
+            content = io.BytesIO()
+            why = ""
+            try:
+                for piece in pieces(self.archive, self.archive.getinfo(name)):
+                    content.write(piece)
+                    unpacked += len(piece)
+                    if unpacked > Ceiling.UNPACKED() or content.tell() > LARGEST_FILE:
+                        break
+            except VisageError as error:
+                why = str(error)
+            if unpacked > Ceiling.UNPACKED():
+                raise unpacks_to_too_much()
+            if content.tell() > LARGEST_FILE:
+                why = _LARGE_FILE
+            content.seek(0)
+            yield skipped_file(name, why) if why else content
 
 
 def pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -202,47 +213,31 @@ def pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
         raise VisageError("it is damaged inside the zip") from error
 
 
-class Uploads:
-    """Files that are open already."""
-
-    ignored = 0
-
-    def __init__(self, files: Mapping[str, BinaryIO]):
-        self.files = files
-
-    def names(self) -> list[str]:
-        return list(self.files)
-
-    def contents(self, names: Sequence[str]) -> Iterator[BinaryIO | Skipped]:
-        for name in names:
-            file = self.files[name]
-            file.seek(0)
-            # Pillow closes what it was given; this one is needed again.
-            yield io.BytesIO(file.read(LARGEST_FILE))
-
-
 _LARGE_FILE = f"its file has over {in_words(LARGEST_FILE)}, the limit for one image"
 
 
 class _Guarded:
     """A file that refuses to be read in pieces of any size, as a forged zip's directory asks."""
 
-    def __init__(self, file: BinaryIO, most: int):
+    def __init__(self, file: BinaryIO):
         self.file = file
-        self.most = most
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, count: int = -1) -> bytes:
-        if count < 0 or count > self.most:
+        most = Ceiling.IMAGES() * DIRECTORY_ENTRY
+        if count < 0 or count > most:
             at = self.tell()
             rest = self.seek(0, os.SEEK_END) - at
             self.seek(at)
-            if rest > self.most:
-                raise VisageError(
-                    f"The zip's list of files is longer than {Ceiling.IMAGES():,} images, the "
-                    f"limit ({Ceiling.IMAGES.variable}), need."
-                )
-        return self.file.read(count)
+            if rest > most:
+                raise _too_many_files(rest // DIRECTORY_ENTRY)
+        content = self.file.read(count)
+        # Before Python makes an object of each, which takes it microseconds and 500 bytes.
+        if len(content) > 46 * Ceiling.IMAGES():
+            files = content.count(ENTRY)
+            if files > Ceiling.IMAGES() * BESIDE_IMAGES:
+                raise _too_many_files(files)
+        return content
 
     def seekable(self) -> bool:
         return True
@@ -251,106 +246,84 @@ class _Guarded:
         pass
 
 
+def _too_many_files(count: int) -> VisageError:
+    return VisageError(
+        f"There are {count:,} files in the zip; the limit is {Ceiling.IMAGES():,} images "
+        f"({Ceiling.IMAGES.variable})."
+    )
+
+
 class ImageFiles:
     """A set of images, each in a file of its own, in the natural order of their names.
 
     Arguments:
         files: Where they are.
-        progress: Called with the share that has been looked at, between 0 and 1.
 
     Attributes:
-        names: The files that look whole.
-        sizes: How many images there are of each size (H, W), the most frequent first.
-        colour: Whether there is colour in them.
-        skipped: Files that are not taken, and why.
+        names: The files that are images by their names.
+        skipped: Files that are not, and why.
         ignored: Links and paths that lead elsewhere.
 
     Raises:
         VisageError: There is no image, or there are too many.
     """
 
-    def __init__(self, files: Files, progress: Callable[[float], None]):
+    def __init__(self, files: Files):
         self.files = files
         self.skipped: list[Skipped] = []
         self.names: list[str] = []
-        candidates = self._candidates()
-        if len(candidates) > Ceiling.IMAGES():
+        for name in files.names():
+            why = _why_not(name)
+            if why:
+                self.skipped.append(skipped_file(name, why))
+            elif why is None:
+                self.names.append(name)
+        self.names.sort(key=_natural)
+        self.ignored = files.ignored
+        if len(self.names) > Ceiling.IMAGES():
             raise VisageError(
-                f"There are {len(candidates):,} images; the limit is {Ceiling.IMAGES():,} "
+                f"There are {len(self.names):,} images; the limit is {Ceiling.IMAGES():,} "
                 f"({Ceiling.IMAGES.variable})."
             )
-        sizes, modes = Counter(), set()
-        contents = files.contents(candidates)
-        for place, (name, content) in enumerate(zip(candidates, contents, strict=True)):
-            if place % 64 == 0:
-                progress(place / len(candidates))
-            if isinstance(content, Skipped):
-                self.skipped.append(content)
-                continue
-            try:
-                picture = photos.header(content)
-            except VisageError as error:
-                self.skipped.append(_skipped(name, str(error)))
-                continue
-            self.names.append(name)
-            sizes[photos.upright_size(picture)] += 1
-            modes.add(picture.mode)
-        self.ignored = files.ignored
         if not self.names:
-            raise self._nothing()
-        progress(1.0)
-        self.sizes = dict(sizes.most_common())
-        self.colour = not modes <= photos.GREY_MODES and self._has_colour()
+            raise self.nothing(self.skipped)
 
     def __len__(self) -> int:
         return len(self.names)
 
+    def contents(self, indices: Sequence[int]) -> Iterator[BinaryIO | Skipped]:
+        """The files of these images, each open until the next is asked for."""
+        return self.files.contents([self.names[index] for index in indices])
+
     def read(
-        self, image_shape: tuple[int, ...], fit: str, places: Sequence[int]
+        self, image_shape: tuple[int, ...], fit: str, indices: Sequence[int]
     ) -> Iterator[np.ndarray | Skipped]:
-        """The images at these places, uint8, of the shape given."""
-        names = [self.names[place] for place in places]
-        for name, content in zip(names, self.files.contents(names), strict=True):
+        """These images, uint8, of the shape given."""
+        for index, content in zip(indices, self.contents(indices), strict=True):
             if isinstance(content, Skipped):
                 yield content
                 continue
             try:
                 picture = photos.read(content, at_least=image_shape[:2])
             except VisageError as error:
-                yield _skipped(name, str(error))
+                yield skipped_file(self.names[index], str(error))
             else:
                 yield photos.fitted(picture, image_shape, fit)
 
-    def _candidates(self) -> list[str]:
-        candidates = []
-        for name in sorted(self.files.names(), key=_natural):
-            parts = PurePosixPath(name).parts
-            if any(part.startswith(".") or part == "__MACOSX" for part in parts):
-                # What file managers leave behind is nobody's image.
-                continue
-            if name.lower().endswith(photos.SUFFIXES):
-                candidates.append(name)
-            else:
-                self.skipped.append(_skipped(name, "it is not an image of a known format"))
-        return candidates
+    def folders(self) -> list[str]:
+        """The folders that most images lie in, where those are several."""
+        parents = [name.rpartition("/")[0] for name in self.names]
+        named = {parent for parent in parents if parent}
+        most = sum(map(bool, parents)) * 2 > len(parents)
+        return sorted(named, key=_natural) if most and len(named) > 1 else []
 
-    def _has_colour(self) -> bool:
-        """Whether most of a few images have colour: grey ones are often written as colour."""
-        last = len(self.names) - 1
-        places = np.linspace(0, last, min(last + 1, LOOKED_AT_FOR_COLOUR)).astype(int)
-        grey = []
-        for content in self.files.contents([self.names[place] for place in places]):
-            with contextlib.suppress(VisageError):
-                if not isinstance(content, Skipped):
-                    grey.append(photos.is_grey(photos.read(content, at_least=(64, 64))))
-        return sum(grey) * 2 < len(grey)
-
-    def _nothing(self) -> VisageError:
+    def nothing(self, skipped: Sequence[Skipped]) -> VisageError:
+        """What is said where no image is left."""
         kinds = "png, jpeg, webp, bmp, tiff or pgm"
-        if self.skipped:
-            name, why = self.skipped[0]
+        if skipped:
+            name, why = skipped[0]
             return VisageError(
-                f"There is no image to take among {len(self.skipped):,} files: {name[:60]} was "
+                f"There is no image to take among {len(skipped):,} files: {name[:60]} was "
                 f"skipped because {why}. Give {kinds}."
             )
         if self.ignored:
@@ -360,12 +333,29 @@ class ImageFiles:
         return VisageError(f"There is no image in it: give {kinds}.")
 
 
-def _natural(path: str) -> list:
+def _why_not(name: str) -> str | None:
+    """Why a file is not taken by its name; None if it is, empty where nobody would miss it."""
+    if len(name) > LONGEST_PATH:
+        return f"its name has over {LONGEST_PATH:,} characters"
+    if name.startswith((".", "__MACOSX/")) or "/." in name or "/__MACOSX/" in name:
+        # What file managers leave behind is nobody's image.
+        return ""
+    if name.lower().endswith(photos.SUFFIXES):
+        return None
+    if name.lower().endswith(PICKLES):
+        return (
+            "it is a pickle, which can run anything when it is opened: save the images as .npy "
+            "or .npz"
+        )
+    return "it is not an image of a known format"
+
+
+def _natural(path: str) -> tuple[str, str]:
     """What names are sorted by: 2.png comes before 10.png."""
-    return [
-        (0, int(part), part) if part.isdecimal() else (1, 0, part)
-        for part in re.split(r"(\d{1,18})", path)
-    ]
+    return _NUMBER.sub(lambda digits: digits[0].zfill(18), path), path
+
+
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 def unpacks_to_too_much() -> VisageError:

@@ -6,7 +6,8 @@
     datasets.load("holiday")
 
 A set may come from a stranger. So nothing is unpacked by the name it claims, every size is checked
-before it is allocated and counted while it is read, and nothing in it is run. One broken image
+before it is allocated and counted while it is read, nothing in it is run, and all of it is decoded
+in a process of its own that is ended where it takes too much time or memory. One broken image
 among thousands is skipped and listed. A set is built in a folder beside its place and moved there
 when it is complete.
 """
@@ -21,6 +22,7 @@ import os
 import shutil
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,10 +30,12 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from vae.datasets import image_arrays, sources
-from vae.datasets.image_arrays import ImageArray, Layout
-from vae.datasets.image_files import Folder, ImageFiles, Skipped, Uploads, Zip
+from vae.datasets import confined, image_arrays, photos, sources
+from vae.datasets.confined import EndedError, Source
+from vae.datasets.image_arrays import Layout
+from vae.datasets.image_files import MOST_LISTED, Skipped
 from vae.datasets.sources import Faces
 from vae.errors import VisageError
 from vae.files import replacing
@@ -40,9 +44,6 @@ from vae.names import clean_name
 
 # A proposed size has at most so many pixels a side.
 PROPOSED_SIDE = 64
-
-# Skipped images that are kept in a description.
-MOST_LISTED = 200
 
 # An unfinished set or scratch file that is older, in seconds, was left by a crash.
 STALE = 24 * 3600
@@ -68,39 +69,35 @@ class Found:
     """What a source holds; nothing is stored yet.
 
     Arguments:
-        what: ``folder``, ``zip``, ``images`` or ``array``.
         name: A name for the set.
-        reader: What reads its images.
+        count: Images that look whole.
+        looked_at: How many of them, evenly chosen, this was told from.
+        sizes: How many of those there are of each size (H, W), the most frequent first.
+        colour: Whether there is colour in them.
+        skipped: Files that will not be taken, and why: the first of them.
+        skipped_count: How many there are of those.
+        ignored: Links and paths that lead out of the source.
+        not_kept: What else is in it and is not stored, in a sentence; empty if there is nothing.
+        pictures: A few of its images as they are, uint8, of shape (H, W) or (H, W, 3) each.
+        source: Where it lies.
     """
 
-    what: str
     name: str
-    reader: ImageFiles | ImageArray = field(repr=False)
+    count: int
+    looked_at: int
+    sizes: dict[tuple[int, int], int]
+    colour: bool
+    skipped: tuple[Skipped, ...]
+    skipped_count: int
+    ignored: int
+    not_kept: str
+    pictures: tuple[np.ndarray, ...] = field(repr=False)
+    source: Source = field(repr=False)
 
     @property
-    def count(self) -> int:
-        """Images that look whole."""
-        return len(self.reader)
-
-    @property
-    def sizes(self) -> dict[tuple[int, int], int]:
-        """How many there are of each size (H, W), the most frequent first."""
-        return self.reader.sizes
-
-    @property
-    def colour(self) -> bool:
-        """Whether there is colour in them."""
-        return self.reader.colour
-
-    @property
-    def skipped(self) -> tuple[Skipped, ...]:
-        """Files that will not be taken, and why."""
-        return tuple(self.reader.skipped)
-
-    @property
-    def ignored(self) -> int:
-        """Links and paths that lead out of the source."""
-        return self.reader.ignored
+    def is_sample(self) -> bool:
+        """Whether this was told from a part of its files."""
+        return self.looked_at < self.count
 
     @property
     def proposed_size(self) -> tuple[int, int]:
@@ -134,16 +131,19 @@ class Found:
         return image_shape
 
     def samples(self, choices: Choices, count: int = 12) -> np.ndarray:
-        """A few images, evenly chosen, as they would be stored.
+        """A few images, evenly chosen, as they would be stored; large ones a little coarser.
 
         Returns:
             uint8, of shape (n, H, W) or (n, H, W, 3), with n ≤ count.
         """
         image_shape = self.image_shape(choices)
-        places = np.linspace(0, self.count - 1, min(count, self.count)).astype(int)
-        images = self.reader.read(image_shape, choices.fit, places)
-        whole = [image for image in images if not isinstance(image, Skipped)]
-        return np.stack(whole) if whole else np.zeros((0, *image_shape), dtype=np.uint8)
+        most = len(self.pictures)
+        chosen = np.linspace(0, most - 1, min(count, most)).astype(int)
+        images = [
+            photos.fitted(Image.fromarray(self.pictures[index]), image_shape, choices.fit)
+            for index in chosen
+        ]
+        return np.stack(images) if images else np.zeros((0, *image_shape), dtype=np.uint8)
 
 
 class Stored(NamedTuple):
@@ -151,51 +151,89 @@ class Stored(NamedTuple):
 
     Arguments:
         faces: The set.
-        skipped: All files that were not taken, and why.
+        skipped: Files that were not taken, and why: the first of them.
+        skipped_count: How many there are of those.
     """
 
     faces: Faces
     skipped: tuple[Skipped, ...]
+    skipped_count: int
 
 
 Progress = Callable[[float], None]
 
 
 def look(
-    source: str | os.PathLike | Mapping[str, BinaryIO],
+    given: str | os.PathLike | Mapping[str, BinaryIO],
     layout: Layout | None = None,
     progress: Progress | None = None,
 ) -> Found:
     """See what a source holds, without storing anything.
 
     Arguments:
-        source: The path of a folder, a zip, an array (``.npy``, ``.npz``, ``.mat``) or an image;
+        given: The path of a folder, a zip, an array (``.npy``, ``.npz``, ``.mat``) or an image;
             or uploaded files by their names, open for reading.
         layout: How an array holds its images.
         progress: Called with the share done, between 0 and 1.
 
     Raises:
-        VisageError: There is nothing in it that can be used, or it is over a ceiling.
+        VisageError: There is nothing in it that can be used, it is over a ceiling, or to look at
+            it takes more time or memory than there is for a look.
     """
     check_writable()
-    layout = layout or Layout()
     progress = progress or (lambda share: None)
-    if isinstance(source, Mapping):
-        return _look_at_open(source, layout, progress)
-    path = Path(source)
     try:
-        if path.is_dir():
-            return Found("folder", path.resolve().name, ImageFiles(Folder(path), progress))
-        if path.suffix.lower() == ".zip":
-            _check_upload(path.name, path.stat().st_size)
-            return Found("zip", path.stem, ImageFiles(Zip(path), progress))
-        # It stays open as long as what was found in it is needed.
-        return _look_at_open({path.name: path.open("rb")}, layout, progress)
+        name, source = source_of(given, layout or Layout())
     except OSError as error:
-        raise VisageError(f"{path} can't be read: {error.strerror or error}.") from error
+        raise VisageError(f"{given} can't be read: {error.strerror or error}.") from error
+    description: dict | None = None
+    pictures, are_grey = [], []
+    try:
+        for head, content in confined.look(source):
+            if "count" in head:
+                description = head
+            elif content:
+                pictures.append(np.frombuffer(content, np.uint8).reshape(head["shape"]))
+                are_grey.append(head["grey"])
+            progress(head.get("share", 1.0))
+    except EndedError:
+        # What it has told until then is as true as ever.
+        if description is None or not pictures:
+            raise
+    if description is None:
+        raise AssertionError("a look ends with a description")
+    colour = description["colour"]
+    if colour is None:
+        colour = sum(are_grey) * 2 < len(are_grey)
+    return Found(
+        name,
+        description["count"],
+        description["looked_at"],
+        {(height, width): count for height, width, count in description["sizes"]},
+        colour,
+        tuple(Skipped(*item) for item in description.get("skipped", [])),
+        description.get("skipped_count", 0),
+        description.get("ignored", 0),
+        _not_kept(description),
+        tuple(pictures),
+        source,
+    )
 
 
-def _look_at_open(files: Mapping[str, BinaryIO], layout: Layout, progress: Progress) -> Found:
+def source_of(
+    given: str | os.PathLike | Mapping[str, BinaryIO], layout: Layout
+) -> tuple[str, Source]:
+    """What a source is called, and where another process can read it."""
+    if isinstance(given, Mapping):
+        files = given
+    else:
+        path = Path(given)
+        if path.is_dir():
+            name = path.resolve().name
+            return name, Source(path.name or name, "folder", layout, path.resolve())
+        if not path.is_file():
+            raise VisageError(f"There is no file or folder {path}.")
+        files = {path.name: path.open("rb")}
     for name, file in files.items():
         _check_upload(name, file.seek(0, os.SEEK_END))
     whole_sets = (".zip", *image_arrays.SUFFIXES)
@@ -203,15 +241,59 @@ def _look_at_open(files: Mapping[str, BinaryIO], layout: Layout, progress: Progr
         for name in files:
             if name.lower().endswith(whole_sets):
                 raise VisageError(f"Give {name} alone: it is a whole data set by itself.")
-        return Found("images", "images", ImageFiles(Uploads(files), progress))
+        return "images", Source("the upload", ".zip", layout, file=_packed(files))
     name, file = next(iter(files.items()))
     path = PurePosixPath(name.replace("\\", "/"))
     suffix = path.suffix.lower()
-    if suffix == ".zip":
-        return Found("zip", path.stem, ImageFiles(Zip(file), progress))
-    if suffix in image_arrays.SUFFIXES:
-        return Found("array", path.stem, ImageArray(file, suffix, layout))
-    return Found("images", path.stem, ImageFiles(Uploads(files), progress))
+    if suffix in whole_sets:
+        return path.stem, Source(path.name, suffix, layout, file=_on_disk(file))
+    return path.stem, Source(path.name, ".zip", layout, file=_packed(files))
+
+
+def _on_disk(file: BinaryIO) -> BinaryIO:
+    """A file that another process can read."""
+    try:
+        file.fileno()
+        return file
+    except OSError:
+        # An upload lies in memory.
+        copy = sources.scratch()
+        file.seek(0)
+        shutil.copyfileobj(file, copy, 2**20)
+        copy.flush()
+        return copy
+
+
+def _packed(files: Mapping[str, BinaryIO]) -> BinaryIO:
+    """Single files as a zip, which another process can read."""
+    packed = sources.scratch()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, file in files.items():
+            file.seek(0)
+            # Not by its own time, which the zip could not hold before 1980.
+            entry = zipfile.ZipInfo(name.encode(errors="replace").decode())
+            with archive.open(entry, "w") as out:
+                shutil.copyfileobj(file, out, 2**20)
+    packed.flush()
+    return packed
+
+
+def _not_kept(description: dict) -> str:
+    """What is in a source beside its images, as a sentence."""
+    labels, folders = description.get("labels", []), description.get("folders", [])
+    if labels:
+        names = ", ".join(labels)
+        return (
+            f"{names} {'holds' if len(labels) == 1 else 'hold'} a value for each image, as labels "
+            "do: only the images are kept."
+        )
+    if folders:
+        names = ", ".join(folders) + (", …" if description["folder_count"] > len(folders) else "")
+        return (
+            f"The images lie in {description['folder_count']:,} folders ({names}): if those are "
+            "labels, they are not kept, only the images are."
+        )
+    return ""
 
 
 def _check_upload(name: str, size: int) -> None:
@@ -247,8 +329,9 @@ def store(
     _check_free(name)
     try:
         with _beside() as folder:
-            count, sha256, skipped = _write(found, image_shape, choices.fit, folder, progress)
-            skipped = (*found.skipped, *skipped)
+            count, sha256, skipped, skipped_count = _write(
+                found, image_shape, choices.fit, folder, progress
+            )
             if not count:
                 raise VisageError(
                     "No image could be read, so nothing was stored: the first, "
@@ -263,8 +346,8 @@ def store(
                 "source": found.name,
                 "fit": choices.fit,
                 "ignored": found.ignored,
-                "skipped": len(skipped),
-                "why_skipped": [list(item) for item in skipped[:MOST_LISTED]],
+                "skipped": skipped_count,
+                "why_skipped": skipped,
                 "stored_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "formerly": [],
             }
@@ -276,7 +359,7 @@ def store(
         # Somebody may have taken the name meanwhile.
         _check_free(name)
         raise VisageError(f"The set can't be stored: {error.strerror or error}.") from error
-    return Stored(sources.load(name), skipped)
+    return Stored(sources.load(name), tuple(skipped), skipped_count)
 
 
 def rename(name: str, new_name: str) -> str:
@@ -357,29 +440,29 @@ def _beside() -> Iterator[Path]:
 
 def _write(
     found: Found, image_shape: tuple, fit: str, folder: Path, progress: Progress | None
-) -> tuple[int, str, list[Skipped]]:
-    """Convert into a file; the number of images, their sha256, and what was skipped."""
-    digest, skipped, count = hashlib.sha256(), [], 0
+) -> tuple[int, str, list[Skipped], int]:
+    """Convert into a file: the number of images, their sha256, and what was skipped."""
+    digest, skipped, skipped_count, count = hashlib.sha256(), [], 0, 0
     with (folder / sources.IMAGES).open("w+b") as file:
         # NumPy leaves room in the header for a count that changes.
         length = _write_header(file, (found.count, *image_shape))
-        images = found.reader.read(image_shape, fit, range(found.count))
-        for place, image in enumerate(images):
+        for number, (image, share) in enumerate(confined.images(found.source, image_shape, fit)):
             if isinstance(image, Skipped):
-                skipped.append(image)
+                skipped_count += 1
+                if len(skipped) < MOST_LISTED:
+                    skipped.append(image)
             else:
-                content = image.tobytes()
-                file.write(content)
-                digest.update(content)
+                file.write(image)
+                digest.update(image)
                 count += 1
-            if progress is not None and place % 64 == 0:
-                progress(place / found.count)
+            if progress is not None and number % 64 == 0:
+                progress(share)
         file.seek(0)
         if _write_header(file, (count, *image_shape)) != length:
             raise AssertionError("the header grew")
     if progress is not None:
         progress(1.0)
-    return count, digest.hexdigest(), skipped
+    return count, digest.hexdigest(), skipped, skipped_count
 
 
 def _write_header(file: BinaryIO, shape: tuple) -> int:

@@ -12,6 +12,7 @@ __all__ = [
     "is_here",
     "load",
     "names",
+    "scratch",
     "stored_folder",
     "where_from",
 ]
@@ -23,9 +24,11 @@ import io
 import json
 import mmap
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -230,6 +233,13 @@ def where_from(name: str) -> str:
 def stored_folder(name: str) -> Path:
     """Where a set of that name is stored, or would be."""
     return folder() / "sets" / name
+
+
+def scratch() -> BinaryIO:
+    """A file without a name beside the stored sets, gone when nobody needs it any more."""
+    home = stored_folder("")
+    home.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=home)
 
 
 def find_stored(name: str) -> Path | None:
