@@ -140,7 +140,7 @@ def describe(found: Found) -> None:
             f"Told from {found.looked_at:,} of them; all are looked at when they are stored."
         )
     if found.not_kept:
-        st.info(session.plain(found.not_kept), icon=":material/label_off:")
+        st.info(words.plain(found.not_kept), icon=":material/label_off:")
     if found.ignored:
         st.caption(f"Links and paths that lead elsewhere, ignored: {found.ignored:,}")
     list_skipped(found.skipped, found.skipped_count)

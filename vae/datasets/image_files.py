@@ -230,13 +230,12 @@ class _Guarded:
             rest = self.seek(0, os.SEEK_END) - at
             self.seek(at)
             if rest > most:
-                raise _too_many_files(rest // DIRECTORY_ENTRY)
+                raise _too_many_files()
         content = self.file.read(count)
         # Before Python makes an object of each, which takes it microseconds and 500 bytes.
         if len(content) > 46 * Ceiling.IMAGES():
-            files = content.count(ENTRY)
-            if files > Ceiling.IMAGES() * BESIDE_IMAGES:
-                raise _too_many_files(files)
+            if content.count(ENTRY) > Ceiling.IMAGES() * BESIDE_IMAGES:
+                raise _too_many_files()
         return content
 
     def seekable(self) -> bool:
@@ -246,9 +245,9 @@ class _Guarded:
         pass
 
 
-def _too_many_files(count: int) -> VisageError:
+def _too_many_files() -> VisageError:
     return VisageError(
-        f"There are {count:,} files in the zip; the limit is {Ceiling.IMAGES():,} images "
+        f"The zip lists over {Ceiling.IMAGES():,} files; the limit is {Ceiling.IMAGES():,} images "
         f"({Ceiling.IMAGES.variable})."
     )
 
