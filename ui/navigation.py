@@ -21,8 +21,6 @@ PAGES = (
 
 def navigate(position: Literal["sidebar", "hidden"] = "sidebar") -> st.Page:
     """The page that the visitor asks for, one of :data:`PAGES`."""
-    # Without an icon of the app's own, Streamlit asks a font server for the page's.
-    st.set_page_config("Visage", page_icon=HERE / "icon.svg", layout="wide")
     first, *others = (
         st.Page(
             HERE.parent / "pages" / f"{name}.py",
@@ -38,4 +36,7 @@ def navigate(position: Literal["sidebar", "hidden"] = "sidebar") -> st.Page:
 
     # Streamlit gives the first page the bare address, and knows of nothing at its name.
     by_name = st.Page(to_the_first, title="Explore", url_path="explore", visibility="hidden")
-    return st.navigation([first, *others, by_name], position=position)
+    page = st.navigation([first, *others, by_name], position=position)
+    # Without an icon of the app's own, Streamlit asks a font server for the page's.
+    st.set_page_config(f"{page.title} · Visage", page_icon=HERE / "icon.svg", layout="wide")
+    return page

@@ -13,7 +13,7 @@ from ui import library
 from ui.charts import latent_name
 from ui.library import Choice
 from ui.navigation import navigate
-from ui.words import figure, number, plain
+from ui.words import figure, meaning, number, plain
 from vae.errors import VisageError
 from vae.models import collection
 from vae.models.checkpoint import Checkpoint
@@ -48,7 +48,10 @@ def picked_model() -> Iterator[None]:
             "Model", list(choices), key="model", format_func=lambda name: _label(choices[name])
         )
         choice = choices[st.session_state.model]
-        st.caption(_description(choice))
+        st.caption(
+            _description(choice),
+            help=None if choice.problem else meaning("held-out", "ELBO", "log p(x)", "nats"),
+        )
     st.session_state.model_in_url = choice.name
     if st.query_params.get("model") != choice.name:
         st.query_params["model"] = choice.name

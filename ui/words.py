@@ -1,6 +1,6 @@
-"""Figures, texts and errors as people read them."""
+"""Figures, texts and errors as people read them, and what the words of the paper mean."""
 
-__all__ = ["figure", "number", "plain", "sentences"]
+__all__ = ["figure", "meaning", "number", "plain", "sentences"]
 
 import contextlib
 import re
@@ -9,6 +9,26 @@ from collections.abc import Iterator
 import streamlit as st
 
 from vae.errors import VisageError
+
+# What a word says that is not at home everywhere, for the hover text where it is met.
+MEANINGS = {
+    "ELBO": "the evidence lower bound, the log-likelihood less the KL divergence: never more than "
+    "log p(x), and what training climbs. Higher is better.",
+    "log-likelihood": "how well the decoder explains an image from its latents: the log of the "
+    "density that it gives the image's pixels.",
+    "KL divergence": "how far an image's posterior lies from the prior: what its latents tell "
+    "of it. 0 tells nothing.",
+    "log p(x)": "how likely the model finds an image, all latents considered; estimated by "
+    "importance weighting, which comes closer to it than the ELBO does.",
+    "log p(z)": "the log-density of the prior at a latent point: highest at the origin.",
+    "nats": "the unit of information with the natural logarithm; 1 nat is 1.44 bits. Pixels "
+    "have densities, not probabilities, so figures may lie above 0.",
+    "held-out": "measured on images that it never trained on.",
+    "latents in use": "latents that change with the image; one that always stays as the prior "
+    "has it tells nothing.",
+    "σ": "a standard deviation of the prior: of two latents, 39 % of it lie within 1σ, 86 % "
+    "within 2σ and 99 % within 3σ.",
+}
 
 
 def figure(figures: object, name: str) -> float | None:
@@ -25,6 +45,11 @@ def number(value: float, digits: int = 0) -> str:
 def plain(text: str) -> str:
     """A text for Markdown as it stands: a stranger's file may say anything of itself."""
     return re.sub(r"([\\`*\[\]<$])", r"\\\1", text)
+
+
+def meaning(*terms: str) -> str:
+    """What some of :data:`MEANINGS` say, as the Markdown of a hover text."""
+    return "  \n".join(f"**{term}**: {MEANINGS[term]}" for term in terms)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import link_frey
 from vae.runs import create, trainer
 from vae.training.loop import TrainingConfig
 
@@ -15,14 +14,20 @@ PAGES = ("explore", "manifold", "reconstruct", "morph", "train", "data")
 PROJECTOR = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 844}
 
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
+
+# Captions and their links, the words at the axes of charts, and what the pad says by the way.
+QUIET = (
+    "[data-testid=stCaptionContainer] *, .xtick text, .ytick text, .g-xtitle text, "
+    ".g-ytitle text, .cbaxis text, .readout, .hint, .slider .value"
+)
+
 
 @pytest.fixture(scope="module")
 def app(app_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app with a run that has ended."""
     folder = tmp_path_factory.mktemp("looks")
     places = {f"VISAGE_{name.upper()}": str(folder / name) for name in ("data", "runs", "queue")}
-    (folder / "data").mkdir()
-    link_frey(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in places.items():
             patch.setenv(name, value)
@@ -36,7 +41,8 @@ def app(app_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def opened(browser: Browser, address: str, name: str, size=PROJECTOR, scheme="light") -> Page:
     """A page of the app, once its script has run to its end and its charts are drawn."""
     page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
-    page.goto(f"{address}/{'' if name == 'explore' else name}")
+    # A model whose data set is on every machine.
+    page.goto(f"{address}/{'' if name == 'explore' else name}?model=olivetti-2d")
     expect(page.locator("h1")).to_be_visible(timeout=60_000)
     running = page.locator("[data-testid=stApp][data-test-script-state=running]")
     expect(running).to_have_count(0, timeout=60_000)
@@ -74,4 +80,40 @@ def test_a_run_shows_its_whole_curve_on_a_projector(browser, app):
     page = opened(browser, app, "train")
     curve = page.locator(".st-key-run_elbo .js-plotly-plot").bounding_box()
     assert curve["y"] + curve["height"] <= PROJECTOR["height"]
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_a_title_of_its_own_and_words_for_its_pictures(browser, app, name):
+    page = opened(browser, app, name)
+    expect(page).to_have_title(f"{name.title()} · Visage")
+    assert page.locator("img:not([alt]), img[alt='']").count() == 0
+    charts = page.get_by_test_id("stPlotlyChart")
+    assert all(chart.get_attribute("aria-label") for chart in charts.all())
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_said_by_the_way_can_be_read(browser, app, name, scheme):
+    page = opened(browser, app, name, scheme=scheme)
+    texts = page.evaluate(CONTRAST, QUIET)
+    assert texts
+    assert not [text for text in texts if text["ratio"] < 4.5]
+    page.get_by_role("button", name="What am I looking at?").click()
+    page.get_by_role("dialog").locator(".katex-display").wait_for()
+    said = page.evaluate(CONTRAST, "[role=dialog] :is(p, a)")
+    assert not [text for text in said if text["ratio"] < 4.5]
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_who_goes_by_the_keyboard_sees_where_they_are(browser, app, scheme):
+    page = opened(browser, app, "train", scheme=scheme)
+    places = []
+    for _ in range(16):
+        page.keyboard.press("Tab")
+        places.append(page.evaluate(CONTRAST, ":focus"))
+    assert len({place["name"] for place in places}) > 10
+    assert not [place for place in places if place["ring"] < 2 or place["ratio"] < 3]
     page.context.close()

@@ -20,11 +20,15 @@ def show() -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "held-out ELBO, nats": st.column_config.NumberColumn(format="%.1f"),
-            "log p(x)": st.column_config.NumberColumn(
-                format="%.1f", help="Held out; the importance-weighted estimate, in nats."
+            "held-out ELBO, nats": st.column_config.NumberColumn(
+                format="%.1f", help=words.meaning("held-out", "ELBO", "nats")
             ),
+            "log p(x)": st.column_config.NumberColumn(
+                format="%.1f", help=words.meaning("held-out", "log p(x)", "nats")
+            ),
+            "latents in use": st.column_config.NumberColumn(help=words.meaning("latents in use")),
         },
+        alt="The models that are here",
     )
     left, right = st.columns(2, gap="large")
     with left:

@@ -38,13 +38,31 @@ def compare(found: dict[str, Run]) -> None:
         return
     draw_curves(chosen)
     with words.sentences():
-        st.dataframe(table(chosen), width="stretch", height="content")
+        st.dataframe(
+            table(chosen),
+            width="stretch",
+            height="content",
+            alt="Settings and results of the runs, a run a column",
+        )
     draw_manifolds(chosen)
 
 
 def draw_curves(chosen: dict[str, Run]) -> None:
     field = st.segmented_control(
-        "Curve", list(FIELDS), default="Held-out ELBO", required=True, key="compared_field"
+        "Curve",
+        list(FIELDS),
+        default="Held-out ELBO",
+        required=True,
+        key="compared_field",
+        help=words.meaning(
+            "held-out",
+            "ELBO",
+            "log-likelihood",
+            "KL divergence",
+            "log p(x)",
+            "latents in use",
+            "nats",
+        ),
     )
     lines = {
         name: watch.metrics_file(run.path).read().curve(FIELDS[field], watch.POINTS)
@@ -55,6 +73,7 @@ def draw_curves(chosen: dict[str, Run]) -> None:
         key="compared_curves",
         height=420,
         config={"displayModeBar": False},
+        alt=f"{field} of the runs over the training samples evaluated",
     )
 
 

@@ -17,7 +17,7 @@ import streamlit as st
 
 from ui import charts, library
 from ui.library import Stored
-from ui.words import figure, number, sentences
+from ui.words import figure, meaning, number, sentences
 from vae import images, latent
 from vae.errors import VisageError
 from vae.runs import Run, Status
@@ -36,6 +36,17 @@ POINTS = 1_000
 
 MANIFOLD = 12
 FACES = 6
+
+# What each chart shows, for those who can't see it.
+CHARTS = {
+    "elbo": "The ELBO over the training samples evaluated, on training and held-out images",
+    "likelihood": "The log-likelihood over the training samples, training and held-out",
+    "kl": "The KL divergence over the training samples, training and held-out",
+    "rate": "The learning rate over the training samples",
+    "speed": "Steps per second over the training samples",
+    "plane": "Where the training images lie in the latent space, and the posteriors of a few",
+    "use": "The KL divergence of each latent",
+}
 
 # Words, icon and colour of each state.
 STATES = {
@@ -126,16 +137,21 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
     st.progress(min(1.0, step / steps), text=text)
     best = records.best
     with st.container(horizontal=True, key="run_figures"):
-        for label, value in (
-            ("Training ELBO", records.last("elbo")),
-            ("Held-out ELBO", records.last("heldout_elbo")),
-            ("Best held-out", best and best[2]),
-            ("KL divergence", records.last("kl")),
+        for label, value, terms in (
+            ("Training ELBO", records.last("elbo"), ("ELBO", "log-likelihood", "nats")),
+            ("Held-out ELBO", records.last("heldout_elbo"), ("held-out", "ELBO", "nats")),
+            ("Best held-out", best and best[2], ("held-out", "ELBO", "nats")),
+            ("KL divergence", records.last("kl"), ("KL divergence", "nats")),
         ):
             digits = 1 if label.startswith("KL") else 0
-            st.metric(label, "–" if value is None else number(value, digits), width=100)
+            st.metric(
+                label,
+                "–" if value is None else number(value, digits),
+                help=meaning(*terms),
+                width="content",
+            )
     if not status.is_alive and (words := best_in_words(run.results())):
-        st.caption(words)
+        st.caption(words, help=meaning("held-out", "ELBO", "log p(x)", "latents in use", "nats"))
 
 
 def best_in_words(results: dict) -> str:
@@ -267,7 +283,13 @@ def _figures(path: str, moment: int | tuple, _records: Records) -> dict[str, go.
 
 
 def _plot(figure: go.Figure, name: str, height: int) -> None:
-    st.plotly_chart(figure, key=f"run_{name}", height=height, config={"displayModeBar": False})
+    st.plotly_chart(
+        figure,
+        key=f"run_{name}",
+        height=height,
+        config={"displayModeBar": False},
+        alt=CHARTS[name],
+    )
 
 
 def _speed(records: Records) -> float:
