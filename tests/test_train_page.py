@@ -253,3 +253,16 @@ def test_a_run_that_another_viewer_deleted_is_missed_in_words():
 def test_durations_are_told_as_people_do():
     said = {0.2: "0 s", 59.6: "1 min", 61: "1 min 1 s", 3_600: "1 h", 100_000: "1 d 3 h"}
     assert {seconds: watch.duration(seconds) for seconds in said} == said
+
+
+def test_the_words_of_a_run_explain_themselves():
+    trained("one")
+    app = visit(run="one")
+    met = {metric.label: metric.help for metric in app.metric}
+    assert "never more than log p(x)" in met["Training ELBO"]
+    assert "never trained on" in met["Held-out ELBO"] and "1.44 bits" in met["Held-out ELBO"]
+    assert "from the prior" in met["KL divergence"]
+    said = {caption.value: caption.help for caption in app.caption}
+    (best,) = (hover for words, hover in said.items() if "latents in use" in words)
+    assert "change with the image" in best
+    assert "never more than log p(x)" in app.sidebar.caption[0].help
