@@ -6,7 +6,7 @@ import streamlit as st
 from ui import charts, header, library, missing_data, photo, session, words
 from ui.library import Choice
 from vae import images, latent, limits
-from vae.datasets.sources import Faces
+from vae.datasets.faces import Faces
 from vae.latent.arrays import Reconstructions
 
 FACES, PHOTO = "Faces of the data set", "Your own photo"

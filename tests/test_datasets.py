@@ -2,18 +2,27 @@
 
 import hashlib
 import io
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 import scipy.io
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
 from vae import datasets
-from vae.datasets import sources
-from vae.datasets.sources import Faces, Pixels
+from vae.__main__ import main
+from vae.datasets import faces as faces_module
+from vae.datasets.faces import Faces, Pixels
+from vae.datasets.published import FREY, SOURCES, Source
 from vae.errors import VisageError
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -30,7 +39,8 @@ def frey_content(monkeypatch):
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {"ff": images})
     content = buffer.getvalue()
-    monkeypatch.setattr(sources, "FREY_SHA256", hashlib.sha256(content).hexdigest())
+    download = replace(FREY.download, sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(SOURCES, "frey", replace(FREY, download=download))
     return content
 
 
@@ -119,8 +129,8 @@ def test_an_unknown_data_set_gets_a_sentence():
 
 
 def test_a_memory_mapped_set_reads_like_an_array(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "LARGEST_IN_MEMORY", 0)
-    monkeypatch.setattr(sources, "READ_AT_ONCE", 7)
+    monkeypatch.setattr(faces_module, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(faces_module, "READ_AT_ONCE", 7)
     images = np.random.default_rng(0).integers(0, 256, (50, 3, 4), dtype=np.uint8)
     np.save(tmp_path / "some.npy", images)
     faces = datasets.load(tmp_path / "some.npy")
@@ -135,7 +145,7 @@ def test_a_memory_mapped_set_reads_like_an_array(tmp_path, monkeypatch):
 
 def test_frey_without_network_says_how_to_get_it(empty_data_folder, no_network):
     assert not datasets.is_here("frey")
-    with pytest.raises(VisageError, match=r"put frey_rawface\.mat"):
+    with pytest.raises(VisageError, match=r"get frey_rawface\.mat from .* and put it into"):
         datasets.load("frey")
     assert not datasets.is_here("frey")
 
@@ -156,9 +166,34 @@ def test_a_download_is_checked_and_reported(empty_data_folder, frey_content, mon
 
 def test_a_damaged_download_leaves_nothing(empty_data_folder, monkeypatch):
     serve(monkeypatch, b"not the file")
-    with pytest.raises(VisageError, match="download of frey failed"):
+    with pytest.raises(VisageError, match="failed: what came is not the file that was expected"):
         datasets.download("frey")
     assert not datasets.is_here("frey")
+
+
+def test_a_failed_download_names_the_other_ways(empty_data_folder, no_network):
+    with pytest.raises(VisageError) as failure:
+        datasets.download("frey")
+    sentence = str(failure.value)
+    assert "can't be reached from here" in sentence
+    assert f"put it into {empty_data_folder}/" in sentence
+    assert "use olivetti" in sentence
+    assert "--download" not in sentence
+
+
+def test_an_entry_is_all_that_a_data_set_needs(empty_data_folder, monkeypatch):
+    images = np.zeros((30, 4, 5), np.uint8)
+    credit = Source("dark", "Dark", "nothing to see", "a test", "nobody", lambda _: images)
+    monkeypatch.setitem(SOURCES, "dark", credit)
+    assert datasets.names() == ["frey", "olivetti", "dark"]
+    assert datasets.is_here("dark")
+    assert datasets.where_from("dark") == "a test"
+    assert datasets.load("dark").image_shape == (4, 5)
+    listed = json.loads(CliRunner().invoke(main, ["datasets", "--json"]).stdout)
+    assert {"name": "dark", "here": True, "from": "a test"}.items() <= listed[2].items()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app.switch_page("pages/train.py").run()
+    assert "dark" in app.selectbox(key="new_dataset").options
 
 
 def serve(monkeypatch, content):
@@ -181,14 +216,14 @@ def serve(monkeypatch, content):
 
 @pytest.mark.parametrize("content", [b"", b"MATLAB 5.0 MAT-file, but not really"])
 def test_a_wrong_upload_is_refused_and_changes_nothing(empty_data_folder, frey_content, content):
-    sources.store_frey(frey_content)
+    SOURCES["frey"].keep(frey_content)
     with pytest.raises(VisageError, match="damaged or another file"):
-        sources.store_frey(content)
-    assert (empty_data_folder / sources.FREY_FILE).read_bytes() == frey_content
+        SOURCES["frey"].keep(content)
+    assert (empty_data_folder / FREY.download.file).read_bytes() == frey_content
 
 
 def test_an_upload_is_kept(empty_data_folder, frey_content):
-    assert len(sources.store_frey(frey_content)) == 1965
+    assert len(SOURCES["frey"].keep(frey_content)) == 1965
     assert datasets.is_here("frey")
 
 
@@ -197,13 +232,13 @@ def test_an_upload_is_refused_where_nothing_may_change(
 ):
     monkeypatch.setenv("VISAGE_READ_ONLY", "1")
     with pytest.raises(VisageError, match="read-only"):
-        sources.store_frey(frey_content)
+        SOURCES["frey"].keep(frey_content)
     assert not datasets.is_here("frey")
 
 
 def test_a_damaged_file_in_the_folder_gets_a_sentence(empty_data_folder):
     empty_data_folder.mkdir()
-    (empty_data_folder / sources.FREY_FILE).write_bytes(b"damaged")
+    (empty_data_folder / FREY.download.file).write_bytes(b"damaged")
     with pytest.raises(VisageError, match="damaged or another file"):
         datasets.load("frey")
 

@@ -25,7 +25,7 @@ import streamlit as st
 from ui.words import figure
 from vae import datasets, latent, runs
 from vae.datasets import sources
-from vae.datasets.sources import Faces
+from vae.datasets.faces import Faces
 from vae.errors import VisageError
 from vae.models import collection
 from vae.models.checkpoint import Checkpoint, load_checkpoint, read_info
@@ -136,7 +136,8 @@ def faces(name: str) -> Faces:
         VisageError: It is not here, or damaged.
     """
     file = sources.file_of(name)
-    return _faces(name, file, file.stat().st_mtime_ns if file.is_file() else 0)
+    is_file = file is not None and file.is_file()
+    return _faces(name, file, file.stat().st_mtime_ns if is_file else 0)
 
 
 def difference_in_data(info: dict, data: Faces) -> str:

@@ -1,16 +1,16 @@
 """What to do about a data set that a page needs: find it, or say how to get it and offer to."""
 
-__all__ = ["find_or_offer"]
+__all__ = ["find_or_offer", "offer"]
 
 import streamlit as st
 
 from ui import library, session, words
 from ui.library import Choice
 from vae import datasets, limits
-from vae.datasets import sources
-from vae.datasets.sources import Faces
+from vae.datasets.faces import Faces
+from vae.datasets.published import SOURCES, Source
 
-# frey_rawface.mat has 1.1 MB.
+# The largest of the files that are asked for, frey_rawface.mat, has 1.1 MB.
 LARGEST_UPLOAD_MB = 5
 
 
@@ -28,8 +28,8 @@ def find_or_offer(choice: Choice) -> Faces | None:
             f"This model was trained on **{words.plain(name)}**, which is not on this machine.",
             icon=":material/photo_library:",
         )
-        if name == "frey":
-            offer_frey()
+        if name in SOURCES:
+            offer(SOURCES[name])
     else:
         data = library.faces(name)
         difference = library.difference_in_data(choice.info, data)
@@ -41,29 +41,31 @@ def find_or_offer(choice: Choice) -> Faces | None:
     return None
 
 
-def offer_frey() -> None:
-    """A download and an upload, where files may be written."""
-    st.markdown(datasets.where_from("frey"))
+def offer(source: Source) -> None:
+    """A download and an upload of a data set's file, where files may be written."""
+    st.markdown(source.origin)
     if limits.read_only():
         st.caption("This is a public deployment: it takes no uploads and downloads nothing.")
         return
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("**Download it** (1.1 MB)")
-        if st.button("Download Frey Face", type="primary", icon=":material/download:"):
+        st.markdown(f"**Download it** ({source.download.size})")
+        if st.button(f"Download {source.title}", type="primary", icon=":material/download:"):
             with words.sentences():
                 bar = st.progress(0.0)
-                datasets.download("frey", progress=bar.progress)
+                try:
+                    datasets.download(source.name, progress=bar.progress)
+                finally:
+                    bar.empty()
                 st.rerun()
     with right:
+        # Of any kind: what it refused the browser would refuse in words of its own.
         file = st.file_uploader(
-            f"**Or give the file** {sources.FREY_FILE}",
-            type="mat",
-            max_upload_size=LARGEST_UPLOAD_MB,
+            f"**Or give the file** {source.download.file}", max_upload_size=LARGEST_UPLOAD_MB
         )
         if file is not None:
             with words.sentences():
-                sources.store_frey(file.getvalue())
+                source.keep(file.getvalue())
                 st.rerun()
 
 

@@ -9,7 +9,8 @@ from ui import library, words
 from ui.data.bring_data import gallery
 from vae import datasets, images, limits
 from vae.datasets import ingest
-from vae.datasets.sources import Faces
+from vae.datasets.faces import Faces
+from vae.datasets.published import SOURCES
 from vae.datasets.survey import Survey, survey
 from vae.limits import in_words
 
@@ -118,7 +119,7 @@ def offer_changes(name: str) -> str | None:
 
     After a deletion that is the name of the set to look at next.
     """
-    if name in datasets.NAMES or limits.read_only():
+    if name in SOURCES or limits.read_only():
         return None
     with st.container(horizontal=True):
         with st.popover("Rename", icon=":material/edit:"), words.sentences():

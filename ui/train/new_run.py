@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui import library, missing_data, words
 from vae import datasets, runs
+from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.runs import Run
 from vae.training.loop import TrainingConfig, recipe_for
@@ -40,13 +41,25 @@ def offer() -> Run | None:
 def choose_dataset() -> str:
     here = [name for name in datasets.names() if library.dataset_is_here(name)]
     name = st.selectbox("Data set", here, key="new_dataset", persist_state="session")
-    if "frey" not in here:
+    for source in SOURCES.values():
+        if source.name in here:
+            continue
+        others = [
+            f"**{other.name}**, {other.what}, is"
+            for other in SOURCES.values()
+            if other.name in here
+        ]
         st.caption(
-            "**frey** (Frey Face, the paper's data set) is not on this machine; **olivetti**, "
-            "400 portraits of 40 people, always is."
+            "; ".join(
+                [
+                    f"**{source.name}** ({source.title}, {source.what}) is not on this machine",
+                    *others,
+                ]
+            )
+            + "."
         )
-        with st.popover("Get Frey Face", icon=":material/download:"):
-            missing_data.offer_frey()
+        with st.popover(f"Get {source.title}", icon=":material/download:"):
+            missing_data.offer(source)
     return name
 
 

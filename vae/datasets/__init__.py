@@ -12,10 +12,9 @@ __all__ = [
     "where_from",
 ]
 
+from vae.datasets.faces import Faces, Pixels
 from vae.datasets.sources import (
     NAMES,
-    Faces,
-    Pixels,
     download,
     folder,
     is_here,

@@ -5,7 +5,7 @@ them is decoded in the process that serves everybody: :mod:`vae.datasets.reader`
 ended when it takes too much.
 """
 
-__all__ = ["EndedError", "Source", "images", "look", "photo"]
+__all__ = ["Brought", "EndedError", "images", "look", "photo"]
 
 import contextlib
 import json
@@ -54,7 +54,7 @@ LARGEST_IMAGE = 2**28
 
 
 @dataclass(frozen=True)
-class Source:
+class Brought:
     """A stranger's file or folder.
 
     Arguments:
@@ -89,7 +89,7 @@ class EndedError(VisageError):
         self.index = index
 
 
-def look(source: Source) -> Iterator[Answer]:
+def look(source: Brought) -> Iterator[Answer]:
     """What is in a source, as :func:`vae.datasets.reader.answers` tells it.
 
     Raises:
@@ -102,7 +102,7 @@ def look(source: Source) -> Iterator[Answer]:
 
 
 def images(
-    source: Source, image_shape: tuple[int, ...], fit: str
+    source: Brought, image_shape: tuple[int, ...], fit: str
 ) -> Iterator[tuple[np.ndarray | Skipped, float]]:
     """Every image of a source, of the shape given, or why it is skipped; and the share done.
 

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from vae.datasets import photos, sources
+from vae.datasets.faces import release_pages
 from vae.datasets.image_files import BROKEN_ZIP, Zip, pieces, unpacks_to_too_much
 from vae.errors import VisageError
 from vae.limits import MIB, Ceiling, in_words
@@ -150,7 +151,7 @@ class ImageArray:
         step = max(1, PIECE // (math.prod(self.array.shape[1:]) * self.array.dtype.itemsize))
         for start in range(0, len(indices), step):
             images = np.ascontiguousarray(self.array[np.asarray(indices[start : start + step])])
-            sources.release_pages(self.array)
+            release_pages(self.array)
             if images.dtype != np.uint8:
                 images = np.rint(images.astype(np.float64) * self._factor).astype(np.uint8)
             yield from images
@@ -173,7 +174,7 @@ def _bytes_per_value(flat: np.ndarray, sample: int) -> float:
             raise VisageError("Some of its values are not numbers: images have none of those.")
         lowest, highest = min(lowest, low), max(highest, high)
         whole = whole and (kind in "iu" or bool((values == np.rint(values)).all()))
-        sources.release_pages(flat)
+        release_pages(flat)
     if kind == "f" and lowest >= 0 and highest <= 1:
         return 255.0
     if whole and lowest >= 0 and highest <= 255:

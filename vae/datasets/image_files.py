@@ -233,9 +233,8 @@ class _Guarded:
                 raise _too_many_files()
         content = self.file.read(count)
         # Before Python makes an object of each, which takes it microseconds and 500 bytes.
-        if len(content) > 46 * Ceiling.IMAGES():
-            if content.count(ENTRY) > Ceiling.IMAGES() * BESIDE_IMAGES:
-                raise _too_many_files()
+        if content.count(ENTRY) > Ceiling.IMAGES() * BESIDE_IMAGES:
+            raise _too_many_files()
         return content
 
     def seekable(self) -> bool:

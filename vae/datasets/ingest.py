@@ -33,10 +33,11 @@ import numpy as np
 from PIL import Image
 
 from vae.datasets import confined, image_arrays, photos, sources
-from vae.datasets.confined import EndedError, Source
+from vae.datasets.confined import Brought, EndedError
+from vae.datasets.faces import Faces
 from vae.datasets.image_arrays import Layout
 from vae.datasets.image_files import MOST_LISTED, Skipped
-from vae.datasets.sources import Faces
+from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.files import replacing
 from vae.limits import Ceiling, check_writable, in_words
@@ -92,7 +93,7 @@ class Found:
     ignored: int
     not_kept: str
     pictures: tuple[np.ndarray, ...] = field(repr=False)
-    source: Source = field(repr=False)
+    source: Brought = field(repr=False)
 
     @property
     def is_sample(self) -> bool:
@@ -222,7 +223,7 @@ def look(
 
 def source_of(
     given: str | os.PathLike | Mapping[str, BinaryIO], layout: Layout
-) -> tuple[str, Source]:
+) -> tuple[str, Brought]:
     """What a source is called, and where another process can read it."""
     if isinstance(given, Mapping):
         files = given
@@ -230,7 +231,7 @@ def source_of(
         path = Path(given)
         if path.is_dir():
             name = path.resolve().name
-            return name, Source(path.name or name, "folder", layout, path.resolve())
+            return name, Brought(path.name or name, "folder", layout, path.resolve())
         if not path.is_file():
             raise VisageError(f"There is no file or folder {path}.")
         files = {path.name: path.open("rb")}
@@ -241,13 +242,13 @@ def source_of(
         for name in files:
             if name.lower().endswith(whole_sets):
                 raise VisageError(f"Give {name} alone: it is a whole data set by itself.")
-        return "images", Source("the upload", ".zip", layout, file=_packed(files))
+        return "images", Brought("the upload", ".zip", layout, file=_packed(files))
     name, file = next(iter(files.items()))
     path = PurePosixPath(name.replace("\\", "/"))
     suffix = path.suffix.lower()
     if suffix in whole_sets:
-        return path.stem, Source(path.name, suffix, layout, file=_on_disk(file))
-    return path.stem, Source(path.name, ".zip", layout, file=_packed(files))
+        return path.stem, Brought(path.name, suffix, layout, file=_on_disk(file))
+    return path.stem, Brought(path.name, ".zip", layout, file=_packed(files))
 
 
 def _on_disk(file: BinaryIO) -> BinaryIO:
@@ -324,7 +325,7 @@ def store(
     """
     check_writable()
     choices = choices or Choices()
-    name = clean_name(name or found.name, sources.NAMES)
+    name = clean_name(name or found.name, SOURCES)
     image_shape = found.image_shape(choices)
     _check_free(name)
     try:
@@ -373,7 +374,7 @@ def rename(name: str, new_name: str) -> str:
     """
     check_writable()
     folder = _folder_of(name)
-    new_name = clean_name(new_name, sources.NAMES)
+    new_name = clean_name(new_name, SOURCES)
     if new_name == folder.name:
         return new_name
     _check_free(new_name)
@@ -413,7 +414,7 @@ def _check_free(name: str) -> None:
 
 
 def _folder_of(name: str) -> Path:
-    if name in sources.NAMES:
+    if name in SOURCES:
         raise VisageError(f"{name} comes with Visage: it can't be renamed or removed.")
     folder = sources.find_stored(name)
     if folder is None:

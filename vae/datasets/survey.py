@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vae.datasets import sources
-from vae.datasets.sources import Faces
+from vae.datasets.faces import Faces, release_pages
 
 # Bytes that are looked at between two times that their memory is given back.
 PIECE = 2**24
@@ -53,7 +52,7 @@ def survey(faces: Faces) -> Survey:
         pixels = images.reshape(len(images), -1, *images.shape[3:])
         flat = (pixels == pixels[:, :1]).reshape(len(images), -1).all(axis=1)
         constant.extend(start + np.flatnonzero(flat))
-        sources.release_pages(faces.images)
+        release_pages(faces.images)
     mean = total / len(faces)
     variance = np.maximum(squares / len(faces) - mean**2, 0)
     return Survey(

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vae.datasets.sources import Pixels
+from vae.datasets.faces import Pixels
 from vae.errors import VisageError
 from vae.models.objective import ELBO, jensen_gap, weigh
 from vae.models.vae import VAE, Gaussian

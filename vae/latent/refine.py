@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vae.datasets.sources import Pixels
+from vae.datasets.faces import Pixels
 from vae.latent.arrays import decode
 from vae.models.objective import ELBO, elbo_given_posterior, jensen_gap, weigh
 from vae.models.vae import VAE, Gaussian

@@ -23,7 +23,7 @@ import safetensors.torch
 import torch
 
 from vae import datasets, images
-from vae.datasets.sources import Faces
+from vae.datasets.faces import Faces
 from vae.errors import VisageError
 from vae.files import replacing
 from vae.latent.arrays import active_units, decode, encode, evaluate, manifold_grid, match_prior

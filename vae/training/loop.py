@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae.datasets.sources import Pixels
+from vae.datasets.faces import Pixels
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
 from vae.models.vae import VAE, check_sizes

