@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from vae import load_checkpoint
-from vae.latent import geometry
-from vae.latent.geometry import DecoderSurface
+from vae.latent.metric import image_change, length, metric
+from vae.latent.paths import frames, geodesic, straight
+from vae.latent.surface import DecoderSurface
 
 FRAMES = 33
 
@@ -51,16 +52,16 @@ def map_seconds(surface: DecoderSurface) -> float:
     side = np.linspace(-3, 3, 200)
     z = np.zeros((200, 200, surface.latent_dim))
     z[..., 0], z[..., -1] = np.meshgrid(side, side)
-    return statistics.median(timed(lambda: geometry.metric(surface, z))[1] for _ in range(5))
+    return statistics.median(timed(lambda: metric(surface, z))[1] for _ in range(5))
 
 
 def against_straight(surface: DecoderSurface, pairs: np.ndarray) -> dict:
     """How many geodesics between random points are longer than the straight line."""
     longer, converged, seconds, ratios = 0, 0, [], []
     for start, end in pairs:
-        path, elapsed = timed(lambda ends=(start, end): geometry.geodesic(surface, *ends))
-        line = geometry.straight(surface, start, end)
-        longer += geometry.length(surface, path.points) > line.length * (1 + 1e-9)
+        path, elapsed = timed(lambda ends=(start, end): geodesic(surface, *ends))
+        line = straight(surface, start, end)
+        longer += length(surface, path.points) > line.length * (1 + 1e-9)
         converged += path.converged
         seconds.append(elapsed)
         ratios.append(path.length / line.length)
@@ -79,19 +80,19 @@ def steadiness(surface: DecoderSurface, pairs: np.ndarray) -> dict:
     """In how many pairs of data points the geodesic's largest step is the smaller one."""
     smaller, smaller_than_steady, ratios, uncertainty = 0, 0, [], []
     for start, end in pairs:
-        path = geometry.geodesic(surface, start, end)
-        line = geometry.straight(surface, start, end)
-        largest, straight, steady = (
-            geometry.image_change(surface, z).max()
+        path = geodesic(surface, start, end)
+        line = straight(surface, start, end)
+        largest, at_its_pace, steady = (
+            image_change(surface, z).max()
             for z in (
-                geometry.frames(surface, path, FRAMES),
-                geometry.frames(surface, line, FRAMES),
-                geometry.frames(surface, line, FRAMES, steady=True),
+                frames(surface, path, FRAMES),
+                frames(surface, line, FRAMES),
+                frames(surface, line, FRAMES, steady=True),
             )
         )
-        smaller += largest < straight
+        smaller += largest < at_its_pace
         smaller_than_steady += largest < steady
-        ratios.append(largest / straight)
+        ratios.append(largest / at_its_pace)
         uncertainty.append([surface.std(torch.from_numpy(p.points)).max() for p in (path, line)])
     return {
         "data_pairs": len(pairs),

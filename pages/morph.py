@@ -7,7 +7,8 @@ from ui import charts, header, library, paths, session
 from ui.library import Choice
 from ui.morph import film, marks, stops, stretch_map
 from vae import images, latent
-from vae.latent import geometry
+from vae.latent.metric import image_change
+from vae.latent.paths import LatentPath, frames
 from vae.models.checkpoint import Checkpoint
 
 # The geodesic comes first: it has the colour of what matters.
@@ -60,11 +61,11 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
     found = {kind: paths.route(choice.stored, chosen, kind) for kind in KINDS}
     plane, films = st.columns([5, 4], gap="large")
     with films:
-        frames, steady = choose_pace()
-        z = {kind: geometry.frames(surface, path, frames, steady) for kind, path in found.items()}
+        count, steady = choose_pace()
+        z = {kind: frames(surface, path, count, steady) for kind, path in found.items()}
         faces = {kind: images.to_uint8(latent.decode(checkpoint.model, z[kind])[0]) for kind in z}
         play(faces, found)
-        draw_changes({kind: geometry.image_change(surface, z[kind]) for kind in z})
+        draw_changes({kind: image_change(surface, z[kind]) for kind in z})
     with plane:
         clicked = stretch_map.draw(choice, checkpoint, chosen, found)
     if clicked is not None:
@@ -80,7 +81,7 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
 def choose_pace() -> tuple[int, bool]:
     """The number of frames, and whether the picture changes by the same amount in each."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        frames = st.select_slider(
+        count = st.select_slider(
             "Frames", [24, 36, 48, 72, 120], 36, key="morph_frames", persist_state="session"
         )
         steady = st.toggle(
@@ -90,10 +91,10 @@ def choose_pace() -> tuple[int, bool]:
             help="Every step changes the picture by the same amount. Otherwise each path keeps "
             "its own pace: that of z, or the geodesic's that of the metric.",
         )
-    return frames, steady
+    return count, steady
 
 
-def play(faces: dict[str, np.ndarray], found: dict[str, geometry.Path]) -> None:
+def play(faces: dict[str, np.ndarray], found: dict[str, LatentPath]) -> None:
     """The films side by side, with the lengths of their paths."""
     whole = found["straight"].length
     with st.container(horizontal=True):

@@ -9,8 +9,10 @@ import streamlit as st
 from ui import library
 from ui.latent_pad import Arrow
 from ui.library import Stored
-from vae.latent import geometry
-from vae.latent.geometry import DecoderSurface
+from vae.latent.metric import principal_directions
+from vae.latent.paths import LatentPath
+from vae.latent.paths import route as latent_route
+from vae.latent.surface import DecoderSurface
 
 # The longest arrow on the pad, in standard deviations of the prior.
 ARROW = 0.9
@@ -29,7 +31,7 @@ def surface(stored: Stored) -> DecoderSurface:
 
 def directions(stored: Stored, z: np.ndarray) -> list[Arrow]:
     """Arrows in which the face changes most and least at z, (K,), as long as it changes."""
-    change, vectors = geometry.principal_directions(surface(stored), z)
+    change, vectors = principal_directions(surface(stored), z)
     if change[0] <= 0:
         return []
     ends = ((0, "most"), (-1, "least")) if len(z) > 1 else ((0, "most"),)
@@ -37,17 +39,17 @@ def directions(stored: Stored, z: np.ndarray) -> list[Arrow]:
     return [
         Arrow(
             ARROW
-            * max(change[place] / change[0], 0.3)
-            * vectors[place]
-            * np.sign(vectors[place][np.abs(vectors[place]).argmax()]),
+            * max(change[index] / change[0], 0.3)
+            * vectors[index]
+            * np.sign(vectors[index][np.abs(vectors[index]).argmax()]),
             z,
             label,
         )
-        for place, label in ends
+        for index, label in ends
     ]
 
 
 @st.cache_data(max_entries=256, show_spinner="Finding the shortest path…")
-def route(stored: Stored, stops: np.ndarray, kind: str) -> geometry.Path:
+def route(stored: Stored, stops: np.ndarray, kind: str) -> LatentPath:
     """A path of one kind through the faces, (n, K)."""
-    return geometry.route(surface(stored), stops, kind)
+    return latent_route(surface(stored), stops, kind)

@@ -10,7 +10,9 @@ import streamlit as st
 from ui import charts, library, paths
 from ui.library import Choice, Stored
 from vae import latent
-from vae.latent import geometry
+from vae.latent.grids import equal_area_grid, positions_on_grid
+from vae.latent.metric import log_magnification
+from vae.latent.posteriors import aggregate_posterior
 from vae.models.checkpoint import Checkpoint
 
 NOTHING = "nothing"
@@ -61,7 +63,7 @@ def _warped(
         fine = latent.manifold_grid(FINE, tail, surface.latent_dim, axes, centre)
     else:
         fine = latent.manifold_axis(FINE, tail).reshape(1, FINE, 1)
-    return geometry.equal_area_grid(surface, fine, count, axes)
+    return equal_area_grid(surface, fine, count, axes)
 
 
 def lay_over(
@@ -89,13 +91,13 @@ def lay_over(
     if overlay == STRETCH:
         surface = paths.surface(choice.stored)
         plane = axes if z.shape[-1] > 1 else None
-        values = geometry.log_magnification(surface, z, plane, std=False) / np.log(10)
+        values = log_magnification(surface, z, plane, std=False) / np.log(10)
         return charts.manifold_overlay(figure, values, face, "log₁₀ √det M")
     if overlay == DENSITY:
-        values = geometry.aggregate_posterior(z, checkpoint.posterior) - latent.log_prior(z)
+        values = aggregate_posterior(z, checkpoint.posterior) - latent.log_prior(z)
         title = "log q(z) − log p(z), nats"
         return charts.manifold_overlay(figure, values, face, title, diverging=True)
     if overlay == MEANS:
         means = library.posterior_means(choice.stored)
-        return charts.manifold_points(figure, geometry.places_on_grid(z, means, axes), face)
+        return charts.manifold_points(figure, positions_on_grid(z, means, axes), face)
     return figure

@@ -8,7 +8,7 @@ import streamlit as st
 from ui import library
 from ui.library import Choice
 from vae import images, latent
-from vae.latent import geometry
+from vae.latent.posteriors import group_direction
 from vae.models.checkpoint import Checkpoint
 
 # Faces offered at a time, and how wide each is in CSS pixels.
@@ -66,7 +66,7 @@ def named_direction(choice: Choice, marks: dict[int, str]) -> tuple[np.ndarray, 
     means = library.posterior_means(choice.stored)
     yes, no = ([place for place, mark in marks.items() if mark == sign] for sign in "+−")
     middle = (means[yes].mean(axis=0) + means[no].mean(axis=0)) / 2
-    return middle, geometry.group_direction(means[yes], means[no])
+    return middle, group_direction(means[yes], means[no])
 
 
 def pictures(choice: Choice, checkpoint: Checkpoint, offered: np.ndarray) -> np.ndarray:

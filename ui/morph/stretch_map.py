@@ -9,7 +9,8 @@ import streamlit as st
 
 from ui import charts, library, paths, session
 from ui.library import Choice, Stored
-from vae.latent import geometry
+from vae.latent.metric import log_magnification
+from vae.latent.paths import LatentPath
 from vae.models.checkpoint import Checkpoint
 
 # Points a side of a map: finer than a screen shows.
@@ -61,7 +62,7 @@ def draw(
     choice: Choice,
     checkpoint: Checkpoint,
     stops: np.ndarray,
-    found: dict[str, geometry.Path],
+    found: dict[str, LatentPath],
 ) -> np.ndarray | None:
     """Draw the magnification factor with the data and paths between faces on it.
 
@@ -114,4 +115,4 @@ def draw(
 def magnification(stored: Stored, z: np.ndarray, axes: tuple[int, int]) -> np.ndarray:
     """log₁₀ of the magnification factor over a plane's points, or along the only latent."""
     plane_axes = axes if z.shape[-1] > 1 else None
-    return geometry.log_magnification(paths.surface(stored), z, plane_axes) / np.log(10)
+    return log_magnification(paths.surface(stored), z, plane_axes) / np.log(10)

@@ -1,0 +1,300 @@
+r"""The curved surface of images that a decoder lays the latent space out as.
+
+Distances on that surface, and not those in z, say how much a face changes:
+:mod:`vae.latent.metric` measures them, and :mod:`vae.latent.paths` finds the shortest ways.
+
+References:
+    Latent Space Oddity: on the Curvature of Deep Generative Models (Arvanitidis, Hansen & Hauberg,
+    2018) https://arxiv.org/abs/1710.11379
+"""
+
+__all__ = ["DecoderSurface", "Surface", "embedded", "in_chunks"]
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.cluster.vq
+import scipy.sparse
+import scipy.spatial
+import torch
+from torch import Tensor
+
+from vae.errors import VisageError
+from vae.latent.graph import grid_edges, neighbour_edges
+from vae.models.vae import VAE, Gaussian
+
+# Points that pass through a surface at once: what is between two layers stays in the cache.
+CHUNK = 512
+
+# Of the precision network: how many centres, and their widths as the class below says.
+CENTRES = 48
+BANDWIDTH = 1.5
+REACH = 0.6
+FITTING_POINTS = 1000
+FITTING_STEPS = 60
+
+# The precision of a pixel that nothing is known of: that of a uniform grey value in [0, 1].
+LEAST_PRECISION = 12.0
+
+
+class Surface:
+    r"""A smooth map from the latent space into image space, whose geometry z inherits.
+
+    .. math::
+        f(z) = (\mu(z), \sigma(z)), \qquad
+        M(z) = J_f^\top J_f = J_\mu^\top J_\mu + J_\sigma^\top J_\sigma
+
+    The metric M is the expectation of the random metric that a decoder's samples
+    :math:`\mu(z) + \sigma(z) \odot \epsilon` induce (Arvanitidis et al., equation 5), and at the
+    same time the one that f pulls back from Euclidean space: so the length of a path is that of
+    its image under f.
+
+    Arguments:
+        mean: The map :math:`\mu`, twice differentiable. Shapes: (B, K) -> (B, D).
+        latent_dim: The number K of latents.
+        std: The map :math:`\sigma`, of the same shapes, or None where there is none.
+        points: Latent points where data lie, (N, K), for the first guess of a geodesic.
+    """
+
+    def __init__(
+        self,
+        mean: Callable[[Tensor], Tensor],
+        latent_dim: int,
+        std: Callable[[Tensor], Tensor] | None = None,
+        points: np.ndarray | None = None,
+    ):
+        self.mean = mean
+        self.std = std
+        self.latent_dim = latent_dim
+        self.points = np.zeros((0, latent_dim)) if points is None else np.asarray(points, float)
+
+    def embed(self, z: Tensor) -> Tensor:
+        r"""The point :math:`f(z)`. Shapes: (B, K) -> (B, 2D), or (B, D) without a std."""
+        if self.std is None:
+            return self.mean(z)
+        return torch.cat([self.mean(z), self.std(z)], dim=-1)
+
+    def gram(self, z: Tensor, std: bool = True) -> Tensor:
+        """The metric by forward-mode differentiation. Shapes: (B, K) -> (B, K, K).
+
+        Arguments:
+            z: Latent points.
+            std: Whether the standard deviation counts as well as the mean.
+        """
+        embed = self.embed if std else self.mean
+        jacobian = torch.func.vmap(torch.func.jacfwd(lambda point: embed(point[None])[0]))(z)
+        return jacobian.mT @ jacobian
+
+    @cached_property
+    def graph(self) -> tuple[np.ndarray, scipy.sparse.csr_array]:
+        """Nodes (n, K) and the distances between neighbours: what a geodesic is first sought in.
+
+        A grid over the plane of two latents; with more, the data and their nearest neighbours.
+        """
+        if self.latent_dim == 2:
+            nodes, start, end = grid_edges(self.points)
+        else:
+            nodes, start, end = neighbour_edges(self.points)
+        embedded = in_chunks(self.embed, nodes)
+        lengths = np.concatenate(
+            [
+                np.linalg.norm(embedded[start[part]] - embedded[end[part]], axis=1)
+                for part in np.array_split(np.arange(len(start)), 1 + len(start) // 4096)
+            ]
+        )
+        # An edge of length zero would count as none.
+        weights = np.maximum(lengths, 1e-12)
+        return nodes, scipy.sparse.csr_array((weights, (start, end)), shape=(len(nodes),) * 2)
+
+
+class DecoderSurface(Surface):
+    r"""The surface of a decoder, with a variance that grows away from the data.
+
+    An MLP's variance says nothing where it has seen no data. Here each pixel's precision is
+    instead a network of radial basis functions with positive weights (Arvanitidis et al., section
+    4.1), so it falls, and the standard deviation grows, away from its centres:
+
+    .. math::
+        \sigma^{-2}(z) = W v(z) + \zeta, \qquad
+        v_c(z) = \exp\left(-\lambda_c \lVert z - c \rVert^2\right)
+
+    The centres are the k-means of the posterior's means, and :math:`\lambda_c = h_c^{-2}/2` with
+    a width :math:`h_c` of 1.5 times the mean distance of a cluster's points to its centre, or 0.6
+    times the centre's to the next if that is larger. The weights maximise the likelihood of
+    residuals as large as the decoder itself expects at the posterior's means.
+    :math:`\zeta = 12`: far from data a pixel is as uncertain as a uniform grey value.
+
+    Arguments:
+        model: The model.
+        posterior: The posterior of its training set, (N, K) each; None to stand samples of the
+            prior in for it.
+
+    Raises:
+        VisageError: The model's weights are not finite numbers.
+    """
+
+    def __init__(self, model: VAE, posterior: Gaussian | None = None):
+        if not all(torch.isfinite(weight).all() for weight in model.parameters()):
+            raise VisageError(
+                "This model's weights are not all numbers, as when training diverged: choose "
+                "another model."
+            )
+        means = np.zeros((0, model.latent_dim))
+        if posterior is not None:
+            means = np.asarray(posterior.mean, dtype=np.float64)
+            means = means[np.isfinite(means).all(axis=1)]
+        self.knows_data = len(means) > 0
+        if not self.knows_data:
+            means = np.random.default_rng(0).standard_normal((FITTING_POINTS, model.latent_dim))
+        self._decoders = {torch.float64: _Decoder.of(model, means)}
+        super().__init__(self._mean, model.latent_dim, self._std, means)
+
+    def gram(self, z: Tensor, std: bool = True) -> Tensor:
+        """The same metric as :meth:`Surface.gram`, by K tangents carried through the layers."""
+        return self._decoder(z.dtype).gram(z, std)
+
+    def _mean(self, z: Tensor) -> Tensor:
+        return self._decoder(z.dtype).mean(z)
+
+    def _std(self, z: Tensor) -> Tensor:
+        return self._decoder(z.dtype).precision(z).rsqrt()
+
+    def _decoder(self, dtype: torch.dtype) -> "_Decoder":
+        if dtype not in self._decoders:
+            self._decoders[dtype] = self._decoders[torch.float64].to(dtype)
+        return self._decoders[dtype]
+
+
+@dataclass(frozen=True)
+class _Decoder:
+    """The mean's half of a decoder and the precision network, as tensors of one type.
+
+    Arguments:
+        hidden: Transposed weight (in, out) and bias of each hidden layer; ``head`` of the last.
+        centres: Of the radial basis functions, (C, K).
+        rates: Their :math:`\\lambda`, (C,).
+        weights: Their weights, (C, D).
+    """
+
+    hidden: tuple[tuple[Tensor, Tensor], ...]
+    head: tuple[Tensor, Tensor]
+    centres: Tensor
+    rates: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, model: VAE, means: np.ndarray) -> "_Decoder":
+        hidden = tuple(
+            (layer.weight.detach().double().T.contiguous(), layer.bias.detach().double())
+            for layer in model.decoder.hidden
+        )
+        weight, bias = (part.detach().double() for part in model.decoder.head.parameters())
+        head = weight[: model.pixels].T.contiguous(), bias[: model.pixels].clone()
+        centres, rates = _centres(means)
+        chosen = means[np.linspace(0, len(means) - 1, min(len(means), FITTING_POINTS)).astype(int)]
+        with torch.no_grad():
+            z = torch.from_numpy(chosen)
+            log_var = model.decode(z.float()).log_var.double()
+            decoder = cls(hidden, head, centres, rates, torch.empty(0))
+            weights = _fitted_weights(decoder._basis(z), log_var.clamp(-20, 20).exp())
+        return replace(decoder, weights=weights)
+
+    def to(self, dtype: torch.dtype) -> "_Decoder":
+        return _Decoder(
+            tuple((weight.to(dtype), bias.to(dtype)) for weight, bias in self.hidden),
+            (self.head[0].to(dtype), self.head[1].to(dtype)),
+            *(part.to(dtype) for part in (self.centres, self.rates, self.weights)),
+        )
+
+    def mean(self, z: Tensor) -> Tensor:
+        h = z
+        for weight, bias in self.hidden:
+            h = torch.tanh(torch.addmm(bias, h, weight))
+        return torch.addmm(self.head[1], h, self.head[0]).sigmoid()
+
+    def precision(self, z: Tensor) -> Tensor:
+        return self._basis(z) @ self.weights + LEAST_PRECISION
+
+    def gram(self, z: Tensor, std: bool) -> Tensor:
+        """M from the layers' own derivatives. Shapes: (B, K) -> (B, K, K)."""
+        h, tangents = z, torch.eye(z.shape[1], dtype=z.dtype)[:, None]
+        for weight, bias in self.hidden:
+            h = torch.tanh(torch.addmm(bias, h, weight))
+            tangents = (tangents @ weight) * (1 - h * h)
+        mean = torch.addmm(self.head[1], h, self.head[0]).sigmoid_()
+        products = _products((tangents @ self.head[0]).mul_(mean * (1 - mean)))
+        if std:
+            # d sigma = -1/2 precision^(-3/2) d precision.
+            basis = self._basis(z)
+            towards = (self.centres - z[:, None]) * (2 * self.rates * basis)[..., None]
+            slopes = torch.cat([basis[None], towards.permute(2, 0, 1)]) @ self.weights
+            root = slopes[0].add_(LEAST_PRECISION).rsqrt_()
+            products += _products(slopes[1:].mul_(-0.5 * root * root * root))
+        return products
+
+    def _basis(self, z: Tensor) -> Tensor:
+        distances = (z[:, None] - self.centres).square().sum(dim=-1)
+        return torch.exp(-self.rates * distances)
+
+
+def _products(tangents: Tensor) -> Tensor:
+    """Inner products of tangents. Shapes: (K, B, D) -> (B, K, K)."""
+    latent_dim = len(tangents)
+    if latent_dim > 4:
+        tangents = tangents.transpose(0, 1)
+        return tangents @ tangents.mT
+    products = tangents.new_empty((tangents.shape[1], latent_dim, latent_dim))
+    for i in range(latent_dim):
+        for j in range(i + 1):
+            products[:, i, j] = products[:, j, i] = torch.linalg.vecdot(tangents[i], tangents[j])
+    return products
+
+
+def _centres(means: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Centres (C, K) and rates (C,) of the radial basis functions of some latent points."""
+    count = min(CENTRES, len(means))
+    centres, cluster = scipy.cluster.vq.kmeans2(means, count, minit="++", seed=0)
+    sizes = np.bincount(cluster, minlength=count)
+    distances = np.linalg.norm(means - centres[cluster], axis=1)
+    spread = np.bincount(cluster, distances, minlength=count) / np.maximum(sizes, 1)
+    centres, spread = centres[sizes > 0], spread[sizes > 0]
+    width = BANDWIDTH * spread
+    # Wide enough to reach the next centre: the decoder is not unsure halfway between neighbours,
+    # and a cluster of one point is not infinitely narrow.
+    if len(centres) > 1:
+        apart, _ = scipy.spatial.KDTree(centres).query(centres, 2)
+        width = np.maximum(width, REACH * apart[:, 1])
+    # Alone, it is as wide as the prior.
+    width = np.where(width > 0, width, 1.0)
+    return torch.from_numpy(centres), torch.from_numpy(0.5 / np.square(width))
+
+
+def _fitted_weights(basis: Tensor, variances: Tensor) -> Tensor:
+    r"""Positive weights W of the precision network, by maximum likelihood.
+
+    Maximises :math:`\sum_n \tfrac12 (\log \beta_n - \beta_n s_n)` with
+    :math:`\beta = V W + \zeta` and the variances s that are expected. Jensen's inequality on the
+    logarithm bounds it from below by a function whose maximum is known, so each step can only
+    raise it and no weight turns negative.
+
+    Shapes: (n, C), (n, D) -> (C, D).
+    """
+    weights = (1 / variances).mean(dim=0).expand(basis.shape[1], -1) / basis.sum(dim=1).mean()
+    expected = basis.T @ variances
+    for _ in range(FITTING_STEPS):
+        precision = basis @ weights + LEAST_PRECISION
+        weights = weights * (basis.T @ (1 / precision)) / expected
+    return weights
+
+
+def embedded(surface: Surface, points: np.ndarray, std: bool = True) -> np.ndarray:
+    """The images of latent points, (T, K), under f, or under its mean alone, in float64."""
+    return in_chunks(surface.embed if std else surface.mean, np.asarray(points, np.float64))
+
+
+def in_chunks(function: Callable[[Tensor], Tensor], z: np.ndarray) -> np.ndarray:
+    """A function of latent points, (B, K), without a gradient, of not too many at a time."""
+    with torch.no_grad():
+        return torch.cat([function(part) for part in torch.from_numpy(z).split(CHUNK)]).numpy()
