@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, header, library, paths, session
+from ui import charts, header, library, paths, session, skeleton
 from ui.library import Choice
 from ui.morph import film, marks, stops, stretch_map
 from vae import images, latent
@@ -57,25 +57,31 @@ def explain() -> None:
 
 def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
     chosen = stops.choose_stops(choice, checkpoint)
-    surface = paths.surface(choice.stored)
-    found = {kind: paths.route(choice.stored, chosen, kind) for kind in KINDS}
-    plane, films = st.columns([5, 4], gap="large")
-    with films:
-        count, steady = choose_pace()
-        z = {kind: frames(surface, path, count, steady) for kind, path in found.items()}
+    with skeleton.reserving(st.session_state.get("morph_shown") != choice.stored) as reserve:
+        plane, films = st.columns([5, 4], gap="large")
+        with plane:
+            map_place = reserve(560)
+        with films:
+            count, steady = choose_pace()
+            film_place, changes_place = reserve(260), reserve(230)
+        strips_place = reserve(330)
+        surface = paths.surface(choice.stored)
+        routes = {kind: paths.route(choice.stored, chosen, kind) for kind in KINDS}
+        z = {kind: frames(surface, path, count, steady) for kind, path in routes.items()}
         faces = {kind: images.to_uint8(latent.decode(checkpoint.model, z[kind])[0]) for kind in z}
-        play(faces, found)
-        draw_changes({kind: image_change(surface, z[kind]) for kind in z})
-    with plane:
-        clicked = stretch_map.draw(choice, checkpoint, chosen, found)
+        with film_place.filled():
+            play(faces, routes)
+        with strips_place.filled():
+            show_strips(faces)
+            offer_files(faces, choice.name)
+        with map_place.filled():
+            clicked = stretch_map.draw(choice, checkpoint, chosen, routes)
+        with changes_place.filled():
+            draw_changes({kind: image_change(surface, z[kind]) for kind in z})
+    st.session_state.morph_shown = choice.stored
     if clicked is not None:
         stops.add(choice, checkpoint, clicked, "plane")
         st.rerun()
-    with st.container(gap="xsmall"):
-        for kind in KINDS:
-            st.caption(kind.capitalize())
-            film.strip(faces[kind], f"Film strip of the {kind} path")
-    offer_files(faces, choice.name)
 
 
 def choose_pace() -> tuple[int, bool]:
@@ -94,20 +100,27 @@ def choose_pace() -> tuple[int, bool]:
     return count, steady
 
 
-def play(faces: dict[str, np.ndarray], found: dict[str, LatentPath]) -> None:
+def play(faces: dict[str, np.ndarray], routes: dict[str, LatentPath]) -> None:
     """The films side by side, with the lengths of their paths."""
-    whole = found["straight"].length
-    with st.container(horizontal=True):
-        for kind, path in found.items():
-            with st.container(width=film.WIDTH, gap="xsmall"):
-                film.loop(faces[kind], f"Film along the {kind} path")
-                st.markdown(f"**{kind.capitalize()}**")
-                share = f"{round(100 * path.length / whole - 100) if whole > 0 else 0:+d} %"
-                st.caption(
-                    f"length {path.length:.2f}"
-                    + (f"  \n{share.replace('-', '−')}" if kind != "straight" else "")
-                    + ("" if path.converged else "  \nsearch not finished")
-                )
+    whole = routes["straight"].length
+    films = []
+    for kind, path in routes.items():
+        lines = [f"length {path.length:.2f}"]
+        if kind != "straight":
+            share = f"{round(100 * path.length / whole - 100) if whole > 0 else 0:+d} %"
+            lines.append(share.replace("-", "−"))
+        if not path.converged:
+            lines.append("search not finished")
+        said = f"Film along the {kind} path"
+        films.append(film.Film(faces[kind], said, kind.capitalize(), tuple(lines)))
+    film.play(films, "morph_films")
+
+
+def show_strips(faces: dict[str, np.ndarray]) -> None:
+    with st.container(gap="xsmall"):
+        for kind, film_faces in faces.items():
+            st.caption(kind.capitalize())
+            film.strip(film_faces, f"Film strip of the {kind} path")
 
 
 def draw_changes(changes: dict[str, np.ndarray]) -> None:
@@ -145,7 +158,7 @@ def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
     now = images.to_uint8(latent.decode(checkpoint.model, start + amount * direction)[0])
     with st.container(horizontal=True):
         film.still(now, f"A face, {amount:+.2f} {name}")
-        film.loop(faces, f"Film from not {name} to {name}")
+        film.play([film.Film(faces, f"Film from not {name} to {name}")], "axis_film")
     film.strip(faces, f"Film strip from not {name} to {name}")
     film.download(faces, f"{choice.name}-{name}")
 

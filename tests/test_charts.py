@@ -48,6 +48,22 @@ def test_a_large_cloud_is_thinned_evenly():
     assert (cloud.x[0], cloud.x[-1]) == (0, 49_999)
 
 
+def test_paths_and_stops_lie_over_the_cloud_and_under_the_clicks():
+    means, stops = RNG.normal(size=(400, 2)), RNG.normal(size=(2, 2))
+    side = np.linspace(-3, 3, 20)
+    figure = charts.stretch(
+        np.zeros((20, 20)), side, side, means, stops, {"geodesic": stops, "straight": stops}
+    )
+    # Plotly paints WebGL over SVG, and what is of one kind in the order of the traces.
+    over = [trace for trace in figure.data if trace.type != "heatmap"]
+    assert {trace.type for trace in over} == {"scattergl"}
+    cloud, *paths, faces, clicks = over
+    assert len(cloud.x) == len(means)
+    assert [path.name for path in paths] == ["geodesic", "straight"]
+    assert list(faces.text) == ["1", "2"]
+    assert clicks.marker.opacity == 0
+
+
 @pytest.mark.parametrize("colour", [(), (3,)])
 def test_manifold_shows_the_very_pixels(colour):
     faces = RNG.integers(0, 256, size=(10, 10, 5, 4, *colour), dtype=np.uint8)

@@ -1,6 +1,8 @@
 """The Morph page: choosing faces, paths between them, named axes, and files to take away."""
 
+import base64
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,12 @@ def button(app: AppTest, label: str):
     return next(button for button in app.button if button.label.startswith(label))
 
 
+def films(app: AppTest) -> list[dict]:
+    """What the player was given to play."""
+    (player,) = app.get("bidi_component")
+    return json.loads(player.proto.json)["films"]
+
+
 def captions(app: AppTest) -> str:
     return "\n".join(caption.value for caption in app.caption)
 
@@ -70,7 +78,8 @@ def test_three_paths_between_two_faces_with_nothing_to_configure(shipped, latent
     assert not app.exception
     assert not app.error
     assert len(chosen(app, latent_dim)) == 2
-    assert captions(app).count("length ") == 3
+    assert [film["name"] for film in films(app)] == ["Geodesic", "Straight", "Spherical"]
+    assert all(film["lines"][0].startswith("length ") for film in films(app))
     assert ("samples of the prior stand in" in captions(app)) != posterior
 
 
@@ -93,7 +102,7 @@ def test_two_identical_faces_are_no_journey(shipped):
     both[1] = both[0]
     app.run()
     assert not app.exception
-    assert "length 0.00" in captions(app)
+    assert all("length 0.00" in film["lines"] for film in films(app))
 
 
 def test_pinned_faces_become_the_path(shipped):
@@ -162,6 +171,39 @@ def test_directions_of_change_on_the_pad(shipped, latent_dim):
         most, least = (np.array(arrow.vector) for arrow in arrows)
         assert most @ least == pytest.approx(0, abs=1e-5)
         assert np.linalg.norm(most) >= np.linalg.norm(least)
+
+
+@pytest.mark.parametrize("frames", [24, 36, 120])
+@pytest.mark.parametrize("shape", [(28, 20), (28, 23, 3)])
+def test_the_players_picture_holds_every_frame_at_its_place(frames, shape, rng):
+    faces = rng.integers(0, 255, (frames, *shape), dtype=np.uint8)
+    columns = 7
+    content = base64.b64decode(film._sheet(faces, columns).partition(",")[2])
+    sheet = np.asarray(Image.open(io.BytesIO(content)))
+    for number, face in enumerate(faces):
+        top, left = shape[0] * (number // columns), shape[1] * (number % columns)
+        np.testing.assert_array_equal(sheet[top : top + shape[0], left : left + shape[1]], face)
+
+
+def test_adding_a_face_searches_no_known_leg_again(shipped, monkeypatch):
+    app = visit(shipped)
+    searched = []
+    search = paths.paths.route
+
+    def route(surface, ends, kind):
+        searched.append(kind)
+        return search(surface, ends, kind)
+
+    monkeypatch.setattr(paths.paths, "route", route)
+    button(app, "Random face").click().run()
+    assert not app.exception
+    assert sorted(searched) == ["geodesic", "spherical", "straight"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_no_grey_box_is_left_standing(shipped, broken):
+    app = visit(shipped, broken=broken)
+    assert not [html for html in app.get("html") if "visage-skeleton" in html.proto.body]
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP"])

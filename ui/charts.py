@@ -259,9 +259,10 @@ def stretch(
         return figure
     figure = _plane(axes)
     figure.add_trace(_cloud(means, axes))
+    # All of one kind: Plotly paints WebGL over SVG, whatever their order.
     for name, points in paths.items():
         figure.add_trace(
-            go.Scatter(
+            go.Scattergl(
                 x=points[:, axes[0]],
                 y=points[:, axes[1]],
                 mode="lines",
@@ -271,7 +272,7 @@ def stretch(
             )
         )
     figure.add_trace(
-        go.Scatter(
+        go.Scattergl(
             x=stops[:, axes[0]],
             y=stops[:, axes[1]],
             marker={"size": 20, "color": "white", "line": {"width": 2, "color": "black"}},

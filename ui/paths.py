@@ -9,9 +9,9 @@ import streamlit as st
 from ui import library
 from ui.latent_pad import Arrow
 from ui.library import Stored
+from vae.latent import paths
 from vae.latent.metric import principal_directions
 from vae.latent.paths import LatentPath
-from vae.latent.paths import route as latent_route
 from vae.latent.surface import DecoderSurface
 
 # The longest arrow on the pad, in standard deviations of the prior.
@@ -49,7 +49,11 @@ def directions(stored: Stored, z: np.ndarray) -> list[Arrow]:
     ]
 
 
-@st.cache_data(max_entries=256, show_spinner="Finding the shortest path…")
 def route(stored: Stored, stops: np.ndarray, kind: str) -> LatentPath:
-    """A path of one kind through the faces, (n, K)."""
-    return latent_route(surface(stored), stops, kind)
+    """A path of one kind through the faces, (n, K); with one more, the others' legs are known."""
+    return paths.join([_leg(stored, stops[leg : leg + 2], kind) for leg in range(len(stops) - 1)])
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _leg(stored: Stored, ends: np.ndarray, kind: str) -> LatentPath:
+    return paths.route(surface(stored), ends, kind)

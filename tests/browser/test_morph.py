@@ -40,7 +40,7 @@ def test_pinned_faces_become_a_path(app: str, page: Page):
     for place in (1, 2):
         expect(page.get_by_role("button", name=f"{place} · pin {place}")).to_be_visible()
     for kind in ("geodesic", "straight", "spherical"):
-        expect(page.get_by_alt_text(f"Film along the {kind} path")).to_be_visible()
+        expect(page.get_by_role("img", name=f"Film along the {kind} path")).to_be_visible()
 
 
 def test_a_photo_is_framed_and_joins_the_path(app: str, page: Page):
@@ -55,6 +55,37 @@ def test_a_photo_is_framed_and_joins_the_path(app: str, page: Page):
     expect(page.locator(".stage .window")).to_be_visible()
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_alt_text("Face 3, photo")).to_be_visible()
+
+
+def test_films_play_in_step_until_they_are_paused(app: str, page: Page):
+    page.goto(f"{app}/morph?model=olivetti-2d")
+    player = page.locator(".player")
+    expect(player).to_have_attribute("data-playing", "true")
+    seen = {player.get_attribute("data-frame")}
+    page.wait_for_function(
+        "seen => document.querySelector('.player').dataset.frame !== seen", arg=seen.pop()
+    )
+    page.get_by_role("button", name="Pause").click()
+    expect(player).to_have_attribute("data-playing", "false")
+    frame = player.get_attribute("data-frame")
+    page.evaluate("new Promise(resolve => setTimeout(resolve, 400))")
+    assert player.get_attribute("data-frame") == frame
+    # A film stands where its slider is put.
+    page.get_by_role("slider", name="Frame").fill("35")
+    expect(player).to_have_attribute("data-frame", "35")
+    page.get_by_role("button", name="Play").click()
+    expect(player).to_have_attribute("data-playing", "true")
+
+
+def test_films_stand_still_where_less_motion_is_wanted(app: str, page: Page):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(f"{app}/morph?model=olivetti-2d")
+    player = page.locator(".player")
+    expect(player).to_have_attribute("data-playing", "false")
+    expect(player).to_have_attribute("data-frame", "0")
+    page.get_by_role("button", name="Play").click()
+    expect(player).to_have_attribute("data-playing", "true")
+    expect(player).not_to_have_attribute("data-frame", "0")
 
 
 def test_a_film_is_taken_away(app: str, page: Page):

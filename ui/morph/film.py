@@ -1,8 +1,14 @@
-"""Films of faces: shown as strips and loops, and taken away as files."""
+"""Films of faces: played side by side, shown as strips, and taken away as files."""
 
-__all__ = ["WIDTH", "download", "loop", "still", "strip"]
+__all__ = ["WIDTH", "Film", "download", "play", "still", "strip"]
 
+import base64
+import functools
 import re
+from collections.abc import Sequence
+from math import ceil, sqrt
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -18,6 +24,24 @@ FILE_WIDTH = 200
 
 STRIP_SCALE = 4
 
+HERE = Path(__file__).parent
+
+
+class Film(NamedTuple):
+    """A film to be played.
+
+    Arguments:
+        faces: uint8, of shape (T, H, W) or (T, H, W, 3).
+        alt: What a screen reader says of it.
+        name: What stands below it.
+        lines: And below that.
+    """
+
+    faces: np.ndarray
+    alt: str
+    name: str = ""
+    lines: tuple[str, ...] = ()
+
 
 def strip(faces: np.ndarray, alt: str, count: int = 12) -> None:
     """Evenly chosen frames side by side.
@@ -32,14 +56,39 @@ def strip(faces: np.ndarray, alt: str, count: int = 12) -> None:
     st.image(images.png(picture, STRIP_SCALE), width="stretch", alt=alt)
 
 
-def loop(faces: np.ndarray, alt: str) -> None:
-    """The film, forth and back for ever: each pixel as it is, enlarged by the browser."""
-    # Streamlit shows an animated WebP as a still.
-    st.image(_encoded(faces, "GIF", 1), width=WIDTH, alt=alt)
+def play(films: Sequence[Film], key: str) -> None:
+    """Play films of as many frames side by side and in step, there and back until paused.
+
+    Where the visitor's system asks for less motion, they wait for *Play*.
+
+    Arguments:
+        films: The films; their frames are of one size.
+        key: The player's name in the app.
+    """
+    frames, height, width = films[0].faces.shape[:3]
+    columns = ceil(sqrt(frames * height / width))
+    _player()(
+        key=key,
+        data={
+            "films": [
+                {
+                    "alt": film.alt,
+                    "name": film.name,
+                    "lines": list(film.lines),
+                    "sheet": _sheet(film.faces, columns),
+                }
+                for film in films
+            ],
+            "frames": frames,
+            "columns": columns,
+            "size": [width, height],
+            "milliseconds": MILLISECONDS,
+        },
+    )
 
 
 def still(face: np.ndarray, alt: str) -> None:
-    """One face, uint8, (H, W) or (H, W, 3), as large as a loop."""
+    """One face, uint8, (H, W) or (H, W, 3), as large as one that is played."""
     st.image(images.png(face), width=WIDTH, alt=alt)
 
 
@@ -78,3 +127,22 @@ def download(faces: np.ndarray, name: str) -> None:
 def _encoded(faces: np.ndarray, format: str, scale: int) -> bytes:
     there_and_back = np.concatenate([faces, faces[-2:0:-1]])
     return images.animation(there_and_back, format, MILLISECONDS, scale)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _sheet(faces: np.ndarray, columns: int) -> str:
+    """All frames as one picture, so many in a row, as a data URL."""
+    missing = -len(faces) % columns
+    padded = np.concatenate([faces, np.zeros_like(faces[:1]).repeat(missing, axis=0)])
+    content = images.png(images.tile(padded.reshape(-1, columns, *faces.shape[1:])))
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+@functools.cache
+def _player() -> Any:
+    return st.components.v2.component(
+        "visage_film_player",
+        html=(HERE / "player.html").read_text(encoding="utf-8"),
+        css=(HERE / "player.css").read_text(encoding="utf-8"),
+        js=(HERE / "player.js").read_text(encoding="utf-8"),
+    )

@@ -62,7 +62,7 @@ def draw(
     choice: Choice,
     checkpoint: Checkpoint,
     stops: np.ndarray,
-    found: dict[str, LatentPath],
+    routes: dict[str, LatentPath],
 ) -> np.ndarray | None:
     """Draw the magnification factor with the data and paths between faces on it.
 
@@ -70,7 +70,7 @@ def draw(
         choice: The model.
         checkpoint: The same.
         stops: The faces, (n, K).
-        found: Their paths by name.
+        routes: Their paths by name.
 
     Returns:
         The latent point that was clicked on, (K,), or None.
@@ -86,7 +86,7 @@ def draw(
             plane.y,
             means,
             stops,
-            {kind: path.points for kind, path in found.items()},
+            {kind: path.points for kind, path in routes.items()},
             axes,
         ),
         height=520 if latent_dim > 1 else 320,

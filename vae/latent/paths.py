@@ -7,9 +7,19 @@ References:
     2018) https://arxiv.org/abs/1710.11379
 """
 
-__all__ = ["KINDS", "LatentPath", "frames", "geodesic", "route", "spherical", "straight"]
+__all__ = [
+    "KINDS",
+    "LatentPath",
+    "frames",
+    "geodesic",
+    "join",
+    "route",
+    "spherical",
+    "straight",
+]
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -69,10 +79,14 @@ def route(surface: Surface, stops: np.ndarray, kind: str) -> LatentPath:
     if kind not in KINDS:
         raise VisageError(f"A path is one of {', '.join(KINDS)}, not '{kind}'.")
     draw = {"straight": straight, "spherical": spherical, "geodesic": geodesic}[kind]
-    legs = [draw(surface, start, end) for start, end in pairwise(stops)]
+    return join([draw(surface, start, end) for start, end in pairwise(stops)])
+
+
+def join(legs: Sequence[LatentPath]) -> LatentPath:
+    """One path of several of its kind, each of which begins where the last one ends."""
     points = np.concatenate([legs[0].points, *(leg.points[1:] for leg in legs[1:])])
     lengths = tuple(leg.length for leg in legs)
-    return LatentPath(kind, points, lengths, all(leg.converged for leg in legs))
+    return LatentPath(legs[0].kind, points, lengths, all(leg.converged for leg in legs))
 
 
 def straight(surface: Surface, start: np.ndarray, end: np.ndarray) -> LatentPath:
