@@ -5,9 +5,9 @@ import streamlit as st
 
 from ui import header, library, link, paths, session, words
 from ui.latent_pad import latent_pad, settled
-from ui.library import Choice
+from ui.library import Choice, Stored
+from ui.pictures import data_url
 from vae import images, latent
-from vae.models.checkpoint import Checkpoint
 
 NEIGHBOURS = 6
 
@@ -71,7 +71,7 @@ def explore(choice: Choice) -> None:
     )
     link.write_point(pad.z)
     tell_density(pad.z)
-    show_neighbours(choice, checkpoint, pad.z)
+    show_neighbours(choice, pad.z)
 
 
 def tell_density(z: np.ndarray) -> None:
@@ -82,7 +82,7 @@ def tell_density(z: np.ndarray) -> None:
     )
 
 
-def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> None:
+def show_neighbours(choice: Choice, z: np.ndarray) -> None:
     """The training faces nearest in the latent space, each beside its reconstruction."""
     training = library.training_faces(choice)
     if training is None:
@@ -93,7 +93,7 @@ def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> No
         return
     data, places, means = training
     nearest = latent.nearest(means, z, NEIGHBOURS)
-    found = images.to_uint8(latent.decode(checkpoint.model, means[nearest])[0])
+    found = reconstructions(choice.stored, tuple(nearest))
     st.subheader("Nearest training faces")
     st.caption(
         "Nearest in the latent space, by the mean of their posterior: the original, and the "
@@ -105,11 +105,19 @@ def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> No
             distance = np.linalg.norm(means[place] - z)
             pair = images.side_by_side(data.images[number], reconstruction, gap=1)
             st.image(
-                images.png(pair, scale=6),
+                data_url(pair, scale=6),
                 f"#{number} · {distance:.2f} away",
                 width=120,
                 alt=f"Face {number} and its reconstruction",
             )
+
+
+@st.cache_resource(max_entries=500, show_spinner=False)
+def reconstructions(stored: Stored, chosen: tuple[int, ...]) -> np.ndarray:
+    """What the decoder makes of the posterior means of some training faces, uint8."""
+    checkpoint = library.load(stored)
+    means = library.posterior_means(stored)[list(chosen)]
+    return images.to_uint8(latent.decode(checkpoint.model, means)[0])
 
 
 main()

@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, header, session
+from ui import charts, header, library, session
+from ui.library import Stored
 from ui.manifold import overlays
 from vae import images, latent
 from vae.models.checkpoint import Checkpoint
@@ -24,14 +25,9 @@ def main() -> None:
         count, tail, gap = choose_grid(checkpoint.model.latent_dim)
         overlay, equal = overlays.choose(checkpoint)
         axes, centre = choose_plane(checkpoint)
-    if equal:
-        z = overlays.warped(choice, tail, count, axes, centre)
-    else:
-        z = grid(checkpoint, count, tail, axes, centre)
-    faces = images.to_uint8(latent.decode(checkpoint.model, z)[0])
+    figure, faces = drawn(choice.stored, count, tail, axes, centre, overlay, equal)
     with canvas:
-        figure = charts.manifold(images.tile(faces), z, axes)
-        draw(overlays.lay_over(figure, overlay, choice, checkpoint, z, axes), len(z) > 1)
+        draw(figure, len(faces) > 1)
     with controls:
         offer_download(faces, gap, choice.name)
 
@@ -91,6 +87,30 @@ def choose_plane(checkpoint: Checkpoint) -> tuple[tuple[int, int], np.ndarray]:
                 persist_state="session",
             )
     return axes, centre
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def drawn(
+    stored: Stored,
+    count: int,
+    tail: float,
+    axes: tuple[int, int],
+    centre: np.ndarray,
+    overlay: str,
+    equal: bool,
+) -> tuple[go.Figure, np.ndarray]:
+    """The grid as a chart, and its faces, uint8, (R, C, H, W) or (R, C, H, W, 3).
+
+    Drawn once for all visitors who look at the same.
+    """
+    checkpoint = library.load(stored)
+    if equal:
+        z = overlays.warped(stored, tail, count, axes, centre)
+    else:
+        z = grid(checkpoint, count, tail, axes, centre)
+    faces = images.to_uint8(latent.decode(checkpoint.model, z)[0])
+    figure = charts.manifold(images.tile(faces), z, axes)
+    return overlays.lay_over(figure, overlay, stored, z, axes), faces
 
 
 def grid(

@@ -4,7 +4,8 @@ import numpy as np
 import streamlit as st
 
 from ui import charts, header, library, missing_data, photo, session, words
-from ui.library import Choice
+from ui.library import Choice, Stored
+from ui.pictures import data_url
 from vae import images, latent, limits
 from vae.datasets.faces import Faces
 from vae.latent.arrays import Reconstructions
@@ -29,7 +30,7 @@ def main() -> None:
         return
     part, order = choose_faces(library.parts(choice.info, data))
     chosen = rank(choice, part, order)
-    found = latent.reconstruct(checkpoint.model, data.pixels(chosen))
+    found = reconstructed(choice.stored, chosen, data.sha256, data)
     gallery, plane = st.columns([4, 3], gap="large")
     with gallery:
         draw_gallery(data.images[chosen], chosen, found)
@@ -112,6 +113,14 @@ def rank(choice: Choice, part: np.ndarray, order: str) -> np.ndarray:
     return looked_at[places]
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def reconstructed(
+    stored: Stored, chosen: np.ndarray, sha256: str, _data: Faces
+) -> Reconstructions:
+    """The chosen faces through the encoder and back, once for all visitors."""
+    return latent.reconstruct(library.load(stored).model, _data.pixels(chosen))
+
+
 def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructions) -> None:
     """Original, reconstruction and difference of each face, with its figures."""
     difference = images.differences(originals, found.mean, LIMIT)
@@ -125,7 +134,7 @@ def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructio
         with columns[place % COLUMNS].container(border=True, gap="small"):
             triple = originals[place], reconstructions[place], difference[place]
             st.image(
-                images.png(images.side_by_side(*triple, gap=2), scale=6),
+                data_url(images.side_by_side(*triple, gap=2), scale=6),
                 width="stretch",
                 alt=f"Face {number}: original, reconstruction and difference",
             )

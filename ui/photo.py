@@ -11,6 +11,7 @@ from PIL import Image
 from ui import charts, library, link, session, words
 from ui.library import Choice, Stored
 from ui.photo_frame import Frame, photo_frame
+from ui.pictures import data_url
 from vae import images, latent
 from vae.datasets import confined, photos
 from vae.errors import VisageError
@@ -147,7 +148,7 @@ def draw_reconstructions(
         triple = images.side_by_side(face, images.to_uint8(mean[0]), difference, gap=1)
         scale = max(1, 640 // triple.shape[1])
         with column.container(border=True, gap="small"):
-            st.image(images.png(triple, scale), width="stretch", alt=f"Your photo and {label}")
+            st.image(data_url(triple, scale), width="stretch", alt=f"Your photo and {label}")
             st.markdown(f"{label}: ELBO **{words.number(elbo, 1)}** nats")
     gain = refined.elbo[0] - refined.encoder_elbo[0]
     st.caption(
@@ -237,7 +238,7 @@ def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> No
         for place in latent.nearest(means, z, NEIGHBOURS):
             number = places[place]
             st.image(
-                images.png(np.asarray(data.images[number]), scale=8),
+                data_url(np.asarray(data.images[number]), scale=8),
                 f"#{number} · {np.linalg.norm(means[place] - z):.2f} away",
                 width=96,
                 alt=f"Face {number}",

@@ -7,6 +7,7 @@ import streamlit as st
 
 from ui import library, words
 from ui.data.bring_data import gallery
+from ui.pictures import data_url
 from vae import datasets, images, limits
 from vae.datasets import ingest
 from vae.datasets.faces import Faces
@@ -67,10 +68,10 @@ def show_moments(found: Survey) -> None:
     scaled = found.variance / highest if highest else found.variance
     if scaled.ndim == 3:
         scaled = scaled.mean(axis=2)
-    pictures = ((found.mean, "Mean"), (scaled, f"Variance up to {highest:.3f}"))
+    moments = ((found.mean, "Mean"), (scaled, f"Variance up to {highest:.3f}"))
     with st.container(horizontal=True):
-        for pixels, caption in pictures:
-            picture = images.png(images.to_uint8(pixels), scale=max(1, 320 // pixels.shape[1]))
+        for pixels, caption in moments:
+            picture = data_url(images.to_uint8(pixels), scale=max(1, 320 // pixels.shape[1]))
             st.image(picture, caption, width=MOMENT_WIDTH, alt=caption)
 
 
@@ -110,7 +111,7 @@ def show_flagged(faces: Faces, found: Survey) -> None:
 
 def draw(faces: Faces, place: int, caption: str) -> None:
     image = np.asarray(faces.images[place])
-    picture = images.png(image, scale=max(1, 160 // image.shape[1]))
+    picture = data_url(image, scale=max(1, 160 // image.shape[1]))
     st.image(picture, caption, width=96, alt=caption)
 
 

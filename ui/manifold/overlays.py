@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, library, paths
-from ui.library import Choice, Stored
+from ui.library import Stored
 from vae import latent
 from vae.latent.grids import equal_area_grid, positions_on_grid
 from vae.latent.metric import log_magnification
@@ -47,17 +47,11 @@ def choose(checkpoint: Checkpoint) -> tuple[str, bool]:
     return overlay, equal
 
 
-def warped(
-    choice: Choice, tail: float, count: int, axes: tuple[int, int], centre: np.ndarray
-) -> np.ndarray:
-    """The grid of equal change over the same part of the plane, (count, count, K)."""
-    return _warped(choice.stored, tail, count, axes, centre)
-
-
 @st.cache_data(max_entries=32, show_spinner=False)
-def _warped(
+def warped(
     stored: Stored, tail: float, count: int, axes: tuple[int, int], centre: np.ndarray
 ) -> np.ndarray:
+    """The grid of equal change over the same part of the plane, (count, count, K)."""
     surface = paths.surface(stored)
     if surface.latent_dim > 1:
         fine = latent.manifold_grid(FINE, tail, surface.latent_dim, axes, centre)
@@ -69,8 +63,7 @@ def _warped(
 def lay_over(
     figure: go.Figure,
     overlay: str,
-    choice: Choice,
-    checkpoint: Checkpoint,
+    stored: Stored,
     z: np.ndarray,
     axes: tuple[int, int],
 ) -> go.Figure:
@@ -79,17 +72,17 @@ def lay_over(
     Arguments:
         figure: The manifold.
         overlay: What :func:`choose` returned.
-        choice: The model.
-        checkpoint: The same.
+        stored: The model.
         z: The latent points of the faces, (R, C, K).
         axes: The latents that run across and upwards.
     """
+    checkpoint = library.load(stored)
     face = checkpoint.model.image_shape[:2]
     if z.shape[-1] > 1 and np.ptp(z[..., axes[1]], axis=1).max() > 1e-9:
         # Each column has heights of its own: hovering tells them.
         figure.update_yaxes(showticklabels=False)
     if overlay == STRETCH:
-        surface = paths.surface(choice.stored)
+        surface = paths.surface(stored)
         plane = axes if z.shape[-1] > 1 else None
         values = log_magnification(surface, z, plane, std=False) / np.log(10)
         return charts.manifold_overlay(figure, values, face, "log₁₀ √det M")
@@ -98,6 +91,6 @@ def lay_over(
         title = "log q(z) − log p(z), nats"
         return charts.manifold_overlay(figure, values, face, title, diverging=True)
     if overlay == MEANS:
-        means = library.posterior_means(choice.stored)
+        means = library.posterior_means(stored)
         return charts.manifold_points(figure, positions_on_grid(z, means, axes), face)
     return figure

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
+from ui.pictures import data_url
 from vae import images
 
 # A frame's time.
@@ -53,7 +54,7 @@ def strip(faces: np.ndarray, alt: str, count: int = 12) -> None:
     """
     chosen = np.linspace(0, len(faces) - 1, min(count, len(faces))).round().astype(int)
     picture = images.side_by_side(*faces[chosen], gap=1)
-    st.image(images.png(picture, STRIP_SCALE), width="stretch", alt=alt)
+    st.image(data_url(picture, STRIP_SCALE), width="stretch", alt=alt)
 
 
 def play(films: Sequence[Film], key: str) -> None:
@@ -89,7 +90,7 @@ def play(films: Sequence[Film], key: str) -> None:
 
 def still(face: np.ndarray, alt: str) -> None:
     """One face, uint8, (H, W) or (H, W, 3), as large as one that is played."""
-    st.image(images.png(face), width=WIDTH, alt=alt)
+    st.image(data_url(face), width=WIDTH, alt=alt)
 
 
 def download(faces: np.ndarray, name: str) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from ui import library
 from ui.library import Choice
+from ui.pictures import data_url
 from vae import images, latent
 from vae.latent.posteriors import group_direction
 from vae.models.checkpoint import Checkpoint
@@ -43,7 +44,7 @@ def mark_faces(choice: Choice, checkpoint: Checkpoint) -> tuple[str, dict[int, s
     with st.container(horizontal=True, gap="small"):
         for place, face in zip(offered.tolist(), faces, strict=True):
             with st.container(width=WIDTH, gap="xsmall"):
-                st.image(images.png(face), width=WIDTH, alt=f"Face {place}")
+                st.image(data_url(face), width=WIDTH, alt=f"Face {place}")
                 key = f"mark_{choice.name}_{name}_{place}"
                 st.session_state.setdefault(key, marks.get(place))
                 mark = st.segmented_control(

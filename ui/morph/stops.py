@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ui import library, photo, words
 from ui.latent_pad import pinned
 from ui.library import Choice
+from ui.pictures import data_url
 from vae import images, latent, limits
 from vae.models.checkpoint import Checkpoint
 
@@ -36,7 +37,7 @@ def choose_stops(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
         for place, (stop, face) in enumerate(zip(stops, faces, strict=True)):
             with st.container(width=WIDTH, gap="xsmall"):
                 said = f"Face {place + 1}, {stop.name}"
-                st.image(images.png(face), width=WIDTH, alt=said)
+                st.image(data_url(face), width=WIDTH, alt=said)
                 st.button(
                     f"{place + 1} · {stop.name}",
                     key=f"stop_{place}",
@@ -131,7 +132,7 @@ def from_data(choice: Choice, checkpoint: Checkpoint, stops: list[Stop], full: b
         return
     with st.popover(f"From {data.name}", icon=":material/photo_library:", disabled=full):
         number = st.slider("Face", 0, len(data) - 1, key="stop_number")
-        st.image(images.png(data.images[number]), width=WIDTH, alt=f"Face {number}")
+        st.image(data_url(data.images[number]), width=WIDTH, alt=f"Face {number}")
         if st.button("Add", key="stop_add", type="primary"):
             posterior = latent.encode(checkpoint.model, data.pixels(np.array([number])))
             add(choice, checkpoint, posterior.mean[0], f"#{number}")
@@ -150,7 +151,7 @@ def from_photo(choice: Choice, checkpoint: Checkpoint) -> None:
         redrawn = images.to_uint8(latent.decode(checkpoint.model, z)[0])
         with st.container(horizontal=True, vertical_alignment="center"):
             said = "As the model draws it"
-            st.image(images.png(redrawn), said, width=WIDTH, alt=said)
+            st.image(data_url(redrawn), said, width=WIDTH, alt=said)
             if st.button("Add", key="photo_add", type="primary"):
                 add(choice, checkpoint, z, "photo")
                 st.rerun()

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from ui.pictures import data_url
 from vae import images
 from vae.runs import Run
 
@@ -52,7 +53,7 @@ def scrub(name: str, snapshots: dict[int, Path]) -> None:
     with picture:
         frame = read(snapshots[step])
         if frame is not None:
-            st.image(images.png(frame, 2), width="stretch", alt=f"The manifold at step {step}")
+            st.image(data_url(frame, 2), width="stretch", alt=f"The manifold at step {step}")
 
 
 def read(path: Path) -> np.ndarray | None:

@@ -17,6 +17,7 @@ import streamlit as st
 
 from ui import charts, library
 from ui.library import Stored
+from ui.pictures import data_url
 from ui.words import figure, meaning, number, sentences
 from vae import images, latent
 from vae.errors import VisageError
@@ -205,7 +206,7 @@ def _kept(run: Run) -> str:
 def pictures(run: Run, status: Status) -> dict | None:
     """What the latest model draws, or the best one of a run that has ended; None before that.
 
-    ``manifold`` and, where the data set is here, ``faces`` as PNG; the figures ``plane`` and
+    ``manifold`` and, where the data set is here, ``faces`` as data URLs; the figures ``plane`` and
     ``use``; and the model's ``step``.
     """
     wanted = (run.last, run.best) if status.is_alive else (run.best, run.last)
@@ -226,7 +227,7 @@ def _pictures(stored: Stored, dataset: str) -> dict:
     z = latent.manifold_grid(MANIFOLD, latent_dim=model.latent_dim)
     found = {
         "step": info["step"],
-        "manifold": images.png(images.tile(images.to_uint8(latent.decode(model, z)[0])), 2),
+        "manifold": data_url(images.tile(images.to_uint8(latent.decode(model, z)[0])), 2),
     }
     means = np.empty((0, model.latent_dim))
     kl = np.zeros(model.latent_dim)
@@ -244,7 +245,7 @@ def _pictures(stored: Stored, dataset: str) -> dict:
         posterior = latent.encode(model, pixels)
         shown = images.to_uint8(latent.decode(model, posterior.mean)[0])
         pairs = np.stack([data.images[places], shown])
-        found["faces"] = images.png(images.tile(pairs, 1), 4)
+        found["faces"] = data_url(images.tile(pairs, 1), 4)
         chosen = posterior.mean, np.exp(0.5 * posterior.log_var)
     labels = [str(place + 1) for place in range(len(chosen[0]))]
     found["plane"] = charts.posteriors(means, *chosen, labels, axes)
