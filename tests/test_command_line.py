@@ -2,17 +2,21 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.io
 from click.testing import CliRunner, Result
+from PIL import Image
 from safetensors.torch import save_file
 
-from vae import runs
+from vae import datasets, runs
 from vae.__main__ import main
 from vae.models.checkpoint import load_checkpoint
 from vae.runs import processes
@@ -219,6 +223,52 @@ def test_pictures_are_written_where_they_were_asked_for(checkpoint, tmp_path):
         assert out.read_bytes().startswith(b"\x89PNG")
         unwritable = tmp_path / "sample.png" / "x.png" if name == "sample" else out / "x.png"
         assert "can't be written" in refused(name, checkpoint, "--out", unwritable, *options)
+
+
+@pytest.fixture
+def given(tmp_path) -> Path:
+    """Files of faces as people have them."""
+    faces = datasets.load("olivetti").images[:40]
+    folder = tmp_path / "given" / "friends"
+    folder.mkdir(parents=True)
+    for place, face in enumerate(faces):
+        Image.fromarray(face).save(folder / f"{place}.png")
+    shutil.make_archive(str(folder.parent / "faces"), "zip", folder)
+    np.savez(folder.parent / "array.npz", faces=faces, person=np.arange(40))
+    np.save(folder.parent / "floats.npy", faces / 255)
+    np.save(folder.parent / "bytes.npy", faces)
+    scipy.io.savemat(folder.parent / "matrix.mat", {"faces": faces})
+    return folder.parent
+
+
+@pytest.mark.parametrize("name", ["friends", "faces.zip", "array.npz", "floats.npy", "matrix.mat"])
+def test_whatever_can_be_added_can_be_trained_on(name, given, runs_folder):
+    command = ["train", "--dataset", given / name, "--hidden", "8", "--batch-size", "20"]
+    for turn in ("first", "again"):
+        done = vae(*command, "--steps", 5, "--json")
+        assert done.exit_code == 0, done.stderr
+        assert f"{name}: 40 grey images of 28×23 pixels" in done.stderr
+        assert ("stored already" in done.stderr) is (turn == "again")
+    assert ("person holds a value for each image" in done.stderr) is (name == "array.npz")
+    stored = Path(name).stem
+    assert load_checkpoint(json.loads(done.stdout)["checkpoint"]).info["dataset"] == stored
+    assert datasets.names()[2:] == [stored]
+
+
+def test_a_file_of_bytes_is_trained_on_where_it_lies(given, runs_folder):
+    path = given / "bytes.npy"
+    done = vae("train", "--dataset", path, "--hidden", "8", "--batch-size", "20", "--steps", 5)
+    assert done.exit_code == 0, done.stderr
+    assert datasets.names() == ["frey", "olivetti"]
+
+
+def test_what_is_no_data_set_is_told_the_ways(given, runs_folder):
+    said = refused("train", "--dataset", "faces.zap")
+    assert "choose one of frey, olivetti" in said
+    assert "folder or zip" in said and ".npz or .mat" in said
+    (given / "weights.pt").write_bytes(b"pickled")
+    assert "it is a pickle" in refused("train", "--dataset", given / "weights.pt")
+    assert not list(runs_folder.iterdir())
 
 
 def test_data_sets_are_listed(data_folder):

@@ -148,11 +148,23 @@ def test_a_name_stays_in_its_folder(name, olivetti, tmp_path, data_folder):
 
 
 def test_a_name_is_given_once(olivetti):
-    found = look({"faces.npy": saved(olivetti[:3])})
-    store(found, "twice")
+    store(look({"faces.npy": saved(olivetti[:3])}), "twice")
     with pytest.raises(VisageError, match="already"):
-        store(found, "Twice")
+        store(look({"faces.npy": saved(olivetti[:4])}), "Twice")
     assert len(datasets.load("twice")) == 3
+
+
+def test_the_same_images_are_stored_once(olivetti, tmp_path, data_folder):
+    folder, _ = written_out("png", olivetti[:9], tmp_path)
+    file, _ = written_out("npy", olivetti[:9], tmp_path)
+    for path in (folder, file):
+        for was_there in (False, True):
+            stored = store(look(path), path.suffix)
+            assert stored.was_there is was_there
+            np.testing.assert_array_equal(stored.faces.images, olivetti[:9])
+        with pytest.raises(VisageError, match="of other images"):
+            store(look(path), path.suffix, Choices((9, 9)))
+    assert sorted(path.name for path in (data_folder / "sets").iterdir()) == ["npy", "png"]
 
 
 def test_what_is_read_is_what_is_seen(olivetti):

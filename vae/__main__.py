@@ -147,25 +147,49 @@ def add_dataset(
 ) -> None:
     """Store a set, and say what became of its files."""
     layout = ingest.Layout(size, images_in, transposed, variable)
-    choices = ingest.Choices(size, colour, fit)
+    store(path, name, layout, ingest.Choices(size, colour, fit))
+
+
+def store(
+    path: Path,
+    name: str | None = None,
+    layout: ingest.Layout | None = None,
+    choices: ingest.Choices | None = None,
+) -> str:
+    """Store a set and say what is in it and what became of it; its name."""
     with tqdm(
         total=100, unit="%", disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False
     ) as bar:
         found = ingest.look(path, layout, lambda share: bar.update(30 * share - bar.n))
+        tqdm.write(f"{path.name or path}: {found.summary}.", file=sys.stderr)
+        if found.not_kept:
+            tqdm.write(found.not_kept, file=sys.stderr)
         stored = ingest.store(
             found, name, choices, lambda share: bar.update(30 + 70 * share - bar.n)
         )
-    click.echo(f"{stored.faces.name} holds {len(stored.faces):,} images now.", err=True)
+    shape = "×".join(map(str, stored.faces.image_shape))
+    click.echo(
+        f"{stored.faces.name} is stored already, of these very images."
+        if stored.was_there
+        else f"{stored.faces.name} holds {len(stored.faces):,} images of {shape} now.",
+        err=True,
+    )
     for skipped, why in stored.skipped[:20]:
         click.echo(f"  skipped {skipped}: {why}", err=True)
     if stored.skipped_count > 20:
         click.echo(f"  … and {stored.skipped_count - 20:,} more", err=True)
     if found.ignored:
         click.echo(f"  ignored {found.ignored:,} links and paths that lead elsewhere", err=True)
+    return stored.faces.name
 
 
 @main.command("train", cls=SpreadOptions)
-@click.option("--dataset", default="frey", show_default=True, help="A name, or a path.")
+@click.option(
+    "--dataset",
+    default="frey",
+    show_default=True,
+    help="A name, or the path of whatever 'datasets --add' takes, which is stored first.",
+)
 @click.option("--latent-dim", type=int, default=2, show_default=True)
 @click.option("--hidden", type=int, multiple=True, help="Units of each hidden layer: 200 200.")
 @click.option("--batch-size", type=int, default=100, show_default=True)
@@ -201,12 +225,33 @@ def train_command(
             else:
                 if steps is not None:
                     choices["steps"] = steps
+                choices["dataset"] = name_of(str(choices["dataset"]))
                 run = runs.create(TrainingConfig(**choices, hidden_dims=hidden or None), out)
             path = run.path
         run = runs.Run(distributed.from_first_rank(path))
         follow(run)
     if distributed.rank() == 0:
         report(run, as_json)
+
+
+def name_of(dataset: str) -> str:
+    """What training may call a data set that is given by a name or a path; stored, if need be."""
+    path = Path(dataset)
+    if dataset in datasets.names() or datasets.is_here(dataset) or not path.exists():
+        return dataset
+    # A file of bytes is used where it lies, however large it is.
+    return dataset if is_used_in_place(path) else store(path)
+
+
+def is_used_in_place(path: Path) -> bool:
+    """Whether a file is a .npy of images that needs no conversion."""
+    if path.suffix != ".npy" or not path.is_file():
+        return False
+    try:
+        datasets.load(path)
+    except VisageError:
+        return False
+    return True
 
 
 def follow(run: runs.Run) -> None:

@@ -129,12 +129,8 @@ def look(uploads: dict[str, BinaryIO], layout: Layout) -> Found:
 
 def describe(found: Found) -> None:
     """What was found, and what can't be taken."""
-    (height, width), most = next(iter(found.sizes.items()))
-    sizes = f"{height:,}×{width:,}"
-    if len(found.sizes) > 1:
-        sizes += f" ({most:,} of them; there are {len(found.sizes):,} sizes)"
-    kind = "colour" if found.colour else "grey"
-    st.markdown(f"**{found.count:,} {kind} images** of {sizes} pixels, height × width.")
+    what, _, sizes = found.summary.partition(" of ")
+    st.markdown(f"**{what}** of {sizes}.")
     if found.is_sample:
         st.caption(
             f"Told from {found.looked_at:,} of them; all are looked at when they are stored."

@@ -8,6 +8,7 @@ ended when it takes too much.
 __all__ = ["Brought", "EndedError", "images", "look", "photo"]
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -70,6 +71,13 @@ class Brought:
     layout: Layout
     path: Path | None = None
     file: BinaryIO | None = None
+
+    def sha256(self) -> str:
+        """The file's sha256, as a hexadecimal string; of a folder there is none."""
+        if self.file is None:
+            return ""
+        self.file.seek(0)
+        return hashlib.file_digest(self.file, "sha256").hexdigest()
 
 
 class EndedError(VisageError):

@@ -24,7 +24,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
@@ -96,6 +96,16 @@ class Found:
     source: Brought = field(repr=False)
 
     @property
+    def summary(self) -> str:
+        """What it holds, in words: "60 grey images of 28×23 pixels, height × width"."""
+        (height, width), most = next(iter(self.sizes.items()))
+        kind = "colour" if self.colour else "grey"
+        sizes = f"{height:,}×{width:,} pixels, height × width"
+        if len(self.sizes) > 1:
+            sizes += f" ({most:,} of them; there are {len(self.sizes):,} sizes)"
+        return f"{self.count:,} {kind} {'image' if self.count == 1 else 'images'} of {sizes}"
+
+    @property
     def is_sample(self) -> bool:
         """Whether this was told from a part of its files."""
         return self.looked_at < self.count
@@ -154,11 +164,13 @@ class Stored(NamedTuple):
         faces: The set.
         skipped: Files that were not taken, and why: the first of them.
         skipped_count: How many there are of those.
+        was_there: Whether the very same images were stored under this name before.
     """
 
     faces: Faces
     skipped: tuple[Skipped, ...]
     skipped_count: int
+    was_there: bool = False
 
 
 Progress = Callable[[float], None]
@@ -313,6 +325,8 @@ def store(
 ) -> Stored:
     """Convert all images and keep them, under a name, in the folder of data sets.
 
+    The same images under the same name are stored once.
+
     Arguments:
         found: What :func:`look` gave.
         name: What to call the set; it is cleaned first.
@@ -320,14 +334,29 @@ def store(
         progress: Called with the share done, between 0 and 1.
 
     Raises:
-        VisageError: The name is taken, no image could be read, or nothing can be written there.
-            Then nothing is left behind.
+        VisageError: The name is another set's, no image could be read, or nothing can be written
+            there. Then nothing is left behind.
     """
     check_writable()
     choices = choices or Choices()
     name = clean_name(name or found.name, SOURCES)
     image_shape = found.image_shape(choices)
-    _check_free(name)
+    origin = {
+        "file_sha256": found.source.sha256(),
+        "layout": asdict(found.source.layout),
+        "image_shape": image_shape,
+        "fit": choices.fit,
+    }
+    # As it is read back.
+    origin = json.loads(json.dumps(origin))
+    before = sources.described(name) if sources.stored_folder(name).exists() else None
+    if before is not None:
+        is_same = origin["file_sha256"] and origin.items() <= before.items()
+        if is_same:
+            skipped = tuple(Skipped(*item) for item in before.get("why_skipped", []))
+            return Stored(sources.load(name), skipped, before.get("skipped", 0), was_there=True)
+        if origin["file_sha256"] and before.get("file_sha256"):
+            raise _taken(name)
     try:
         with _beside() as folder:
             count, sha256, skipped, skipped_count = _write(
@@ -338,14 +367,18 @@ def store(
                     "No image could be read, so nothing was stored: the first, "
                     f"{skipped[-1].name}, was skipped because {skipped[-1].why}."
                 )
+            if before is not None:
+                # A folder has no checksum of its own: its images tell.
+                if before.get("sha256") != sha256:
+                    raise _taken(name)
+                return Stored(sources.load(name), tuple(skipped), skipped_count, was_there=True)
             description = {
                 "format_version": sources.FORMAT_VERSION,
                 "name": name,
                 "images": count,
-                "image_shape": image_shape,
                 "sha256": sha256,
                 "source": found.name,
-                "fit": choices.fit,
+                **origin,
                 "ignored": found.ignored,
                 "skipped": skipped_count,
                 "why_skipped": skipped,
@@ -410,7 +443,13 @@ def delete(name: str) -> None:
 
 def _check_free(name: str) -> None:
     if sources.stored_folder(name).exists():
-        raise VisageError(f"There is a data set named {name} already: choose another name.")
+        raise _taken(name)
+
+
+def _taken(name: str) -> VisageError:
+    return VisageError(
+        f"There is a data set named {name} already, of other images: choose another name."
+    )
 
 
 def _folder_of(name: str) -> Path:
