@@ -190,6 +190,31 @@ def test_another_file_is_no_checkpoint(name, content, sentence):
     assert list(collection.folder().glob("*")) == []
 
 
+@pytest.mark.parametrize(
+    ("view", "sentence"), [(BRING, r"save the images as \.npy"), (MODELS, r"Give a \.safetensors")]
+)
+def test_a_pickle_is_refused_with_the_reason(view, sentence):
+    app = look_at(visit(), view)
+    content = b"\x80\4pickled"
+    given = [("model.pt", content, "")] if view == BRING else ("model.pt", content, "")
+    app.file_uploader[0].set_value(given).run()
+    (said,) = errors(app)
+    assert "pickle" in said and "can run anything when it is opened" in said
+    assert re.search(sentence, said)
+    assert not [button for button in app.button if button.label in ("Store", "Keep it")]
+
+
+def test_what_is_not_kept_is_said_in_the_preview(faces):
+    buffer = io.BytesIO()
+    np.savez(buffer, faces=faces[:20], person=np.arange(20))
+    app = upload(look_at(visit(), BRING), ("faces.npz", buffer.getvalue()))
+    assert "person holds a value for each image" in said(app)
+    app = click(app, "Store")
+    assert errors(app) == []
+    app = upload(look_at(app, BRING), ("faces.npz", buffer.getvalue()))
+    assert "was stored before" in said(click(app, "Store"))
+
+
 def test_a_photo_lands_among_the_faces(faces):
     app = visit("reconstruct", model="olivetti-2d")
     app.segmented_control(key="reconstruct_source").set_value("Your own photo").run()

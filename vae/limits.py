@@ -3,7 +3,7 @@
 Each can be set by an environment variable, and each refusal names its ceiling.
 """
 
-__all__ = ["Ceiling", "check_writable", "in_words", "read_only"]
+__all__ = ["PICKLES", "Ceiling", "check_writable", "in_words", "read_only"]
 
 import os
 from enum import Enum
@@ -11,6 +11,9 @@ from enum import Enum
 from vae.errors import VisageError
 
 MIB = 2**20
+
+# What Python's pickle makes, under any of its names: to open one is to run what is in it.
+PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib")
 
 
 class Ceiling(Enum):

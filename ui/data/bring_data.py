@@ -214,8 +214,9 @@ def store(found: Found, name: str, choices: Choices) -> str:
         bar.empty()
     st.session_state.pop("bring_found", None)
     faces = stored.faces
+    how = "was stored before, of these very images" if stored.was_there else "is stored"
     st.session_state.data_news = News(
-        f"**{faces.name}** is stored: {len(faces):,} images. Choose it on the page Train.",
+        f"**{faces.name}** {how}: {len(faces):,} images. Choose it on the page Train.",
         stored.skipped,
         stored.skipped_count,
     )

@@ -104,10 +104,12 @@ def as_onnx(choice: Choice, part: str) -> bytes:
 def take(choices: dict[str, Choice]) -> None:
     """Bring a checkpoint."""
     st.subheader("Bring one")
-    file = st.file_uploader("A checkpoint of Visage", type="safetensors", key="shelf_upload")
+    # Of any kind: what it refused the browser would refuse in words of its own, without a reason.
+    file = st.file_uploader("A checkpoint of Visage (.safetensors)", key="shelf_upload")
     if file is None:
         return
     with words.sentences():
+        collection.check_kind(file.name)
         name = st.text_input("Name", file.name.removesuffix(".safetensors"), key="shelf_name")
         if st.button("Keep it", type="primary", icon=":material/save:"):
             kept = collection.keep(file, name, choices)

@@ -32,7 +32,7 @@ import numpy as np
 
 from vae.datasets import photos
 from vae.errors import VisageError
-from vae.limits import MIB, Ceiling, in_words
+from vae.limits import MIB, PICKLES, Ceiling, in_words
 
 # A file of an image may be so large: 16 megapixels of uncompressed 16-bit colour are 96 MB.
 LARGEST_FILE = 128 * MIB
@@ -55,9 +55,6 @@ LONGEST_LISTED = 200
 
 # Skipped files that are listed; of others only the number is known.
 MOST_LISTED = 200
-
-# What is made by Python's pickle under any of its names.
-PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 
 # What Python's reader of zips raises where one is damaged.
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, struct.error)

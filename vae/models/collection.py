@@ -1,6 +1,6 @@
 """Checkpoints that people bring: kept in a folder of their own, once they have proved sound."""
 
-__all__ = ["brought", "folder", "keep", "remove"]
+__all__ = ["brought", "check_kind", "folder", "keep", "remove"]
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from vae.errors import VisageError
 from vae.files import data_folder, replacing
-from vae.limits import Ceiling, check_writable, in_words
+from vae.limits import PICKLES, Ceiling, check_writable, in_words
 from vae.models.checkpoint import load_checkpoint
 from vae.names import clean_name
 
@@ -25,6 +25,26 @@ def folder() -> Path:
 def brought() -> list[Path]:
     """Every checkpoint that was brought, by name."""
     return sorted(folder().glob(f"[!.]*{SUFFIX}"))
+
+
+def check_kind(file_name: str) -> None:
+    """Refuse a file that by its name is no checkpoint of this project.
+
+    Raises:
+        VisageError: It says what is taken, and why no pickle is.
+    """
+    if file_name.lower().endswith(SUFFIX):
+        return
+    why = (
+        "a pickle, as PyTorch saves it, can run anything when it is opened, and this may come "
+        "from a stranger"
+        if file_name.lower().endswith(PICKLES)
+        else "it is of another kind"
+    )
+    raise VisageError(
+        f"{file_name[:60]} can't be taken: {why}. Give a {SUFFIX} file that Visage trained, which "
+        "holds nothing but numbers and their description."
+    )
 
 
 def keep(file: BinaryIO, name: str, taken: Collection[str] = ()) -> Path:
