@@ -29,7 +29,8 @@ FRAMES = 33
 @click.option("--data-pairs", default=200, show_default=True, help="Of data points.")
 def main(checkpoint: str, threads: int, pairs: int, data_pairs: int) -> None:
     torch.set_num_threads(threads)
-    model, _, posterior = load_checkpoint(checkpoint)
+    loaded = load_checkpoint(checkpoint)
+    model, posterior = loaded.model, loaded.posterior
     rng = np.random.default_rng(0)
     surface, fitting = timed(lambda: DecoderSurface(model, posterior))
     _, graph = timed(lambda: surface.graph)

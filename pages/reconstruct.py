@@ -28,7 +28,7 @@ def main() -> None:
     data = missing_data.find_or_offer(choice)
     if data is None:
         return
-    part, order = choose_faces(library.parts(choice.info, data))
+    part, order = choose_faces(library.parts(checkpoint.card, data))
     chosen = rank(choice, part, order)
     found = reconstructed(choice.stored, chosen, data.sha256, data)
     gallery, plane = st.columns([4, 3], gap="large")

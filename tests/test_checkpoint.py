@@ -12,7 +12,7 @@ import torch
 
 from vae import VAE, load_checkpoint, save_checkpoint
 from vae.errors import VisageError
-from vae.models.checkpoint import FORMAT_VERSION, read_info
+from vae.models.checkpoint import FORMAT_VERSION, read_card
 from vae.models.vae import Gaussian
 
 
@@ -49,7 +49,7 @@ def test_round_trip(path, model):
     assert found.info["step"] == 12
     assert found.info["format_version"] == FORMAT_VERSION
     assert found.posterior.mean.shape == found.posterior.log_var.shape == (7, 2)
-    assert read_info(path) == found.info
+    assert read_card(path) == found.card
 
 
 def test_a_posterior_is_optional(tmp_path, model):

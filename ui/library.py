@@ -15,20 +15,20 @@ __all__ = [
 ]
 
 import gc
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 
-from ui.words import figure
 from vae import datasets, latent, runs
 from vae.datasets import sources
 from vae.datasets.faces import Faces
 from vae.errors import VisageError
 from vae.models import collection
-from vae.models.checkpoint import Checkpoint, load_checkpoint, read_info
+from vae.models.card import ModelCard
+from vae.models.checkpoint import Checkpoint, load_checkpoint, read_card
 
 # The objects of the libraries will never be garbage: without them to go through, Python collects
 # what visitors leave behind in a few milliseconds instead of 0.13 s, and more often.
@@ -73,7 +73,7 @@ class Choice:
         name: What the picker and the URL call it.
         path: Its checkpoint.
         version: The modification time of that in nanoseconds.
-        info: What the checkpoint says of itself; empty where it can't be read.
+        card: What the checkpoint says of itself; None where it can't be read.
         problem: Why it can't be read, as a sentence; empty where it can.
         state: The state of the run that it comes from; empty for one that ships or was brought.
         dataset: The name or path of the data set it was trained on; empty where unknown.
@@ -82,7 +82,7 @@ class Choice:
     name: str
     path: Path
     version: int
-    info: dict = field(default_factory=dict, hash=False)
+    card: ModelCard | None = None
     problem: str = ""
     state: str = ""
     dataset: str = ""
@@ -126,7 +126,11 @@ def load(stored: Stored) -> Checkpoint:
 
 def dataset_is_here(name: str) -> bool:
     """Whether a data set, named or given by a path, can be loaded without a download."""
-    return datasets.is_here(name) or (name.endswith(".npy") and Path(name).is_file())
+    try:
+        return datasets.is_here(name) or (name.endswith(".npy") and Path(name).is_file())
+    except OSError:
+        # Beyond a folder that may not be entered, say.
+        return False
 
 
 def faces(name: str) -> Faces:
@@ -140,14 +144,14 @@ def faces(name: str) -> Faces:
     return _faces(name, file, file.stat().st_mtime_ns if is_file else 0)
 
 
-def difference_in_data(info: dict, data: Faces) -> str:
+def difference_in_data(card: ModelCard, data: Faces) -> str:
     """How a data set differs from the one a model was trained on, as a sentence; or nothing."""
-    if tuple(info["image_shape"]) != data.image_shape:
+    if card.image_shape != data.image_shape:
         sizes = " and ".join(
-            "×".join(map(str, shape)) for shape in (data.image_shape, info["image_shape"])
+            "×".join(map(str, shape)) for shape in (data.image_shape, card.image_shape)
         )
         return f"The {data.name} on this machine and this model's images differ in size: {sizes}."
-    if info.get("dataset_sha256") not in (None, data.sha256):
+    if card.dataset_sha256 not in ("", data.sha256):
         return (
             f"The {data.name} on this machine is not the one this model was trained on: "
             "its images differ, so read the figures with care."
@@ -155,7 +159,7 @@ def difference_in_data(info: dict, data: Faces) -> str:
     return ""
 
 
-def parts(info: dict, data: Faces) -> dict[str, np.ndarray]:
+def parts(card: ModelCard, data: Faces) -> dict[str, np.ndarray]:
     """The places in a data set of a model's held-out and training images.
 
     Where the model doesn't say how the set was split, there is one part: all images.
@@ -163,12 +167,10 @@ def parts(info: dict, data: Faces) -> dict[str, np.ndarray]:
     Raises:
         VisageError: The split that the model records can't be made.
     """
-    split = info.get("split")
-    if not isinstance(split, dict):
+    split = card.split
+    if split is None:
         return {"all": np.arange(len(data))}
-    train, heldout = data.split_indices(
-        figure(split, "holdout") or 0, str(split.get("how")), int(figure(split, "seed") or 0)
-    )
+    train, heldout = data.split_indices(split.holdout, split.how, split.seed)
     return {"held-out": heldout, "training": train}
 
 
@@ -189,15 +191,18 @@ def training_faces(choice: Choice) -> tuple[Faces, np.ndarray, np.ndarray] | Non
         or None.
     """
     means = posterior_means(choice.stored)
-    if not len(means) or not choice.dataset or not dataset_is_here(choice.dataset):
+    card = choice.card
+    if card is None or not len(means) or not choice.dataset:
+        return None
+    if not dataset_is_here(choice.dataset):
         return None
     try:
         data = faces(choice.dataset)
-        places = parts(choice.info, data).get("training")
+        places = parts(card, data).get("training")
     except VisageError:
         # Damaged; the page Reconstruct says so.
         return None
-    if places is None or difference_in_data(choice.info, data):
+    if places is None or difference_in_data(card, data):
         return None
     # While a run goes on, its checkpoints hold the posterior of a part of a large set.
     places = places[:: -(-len(places) // len(means))]
@@ -231,18 +236,21 @@ def _choice(name: str, path: Path, state: str = "", dataset: str = "") -> Choice
     except OSError:
         # Deleted between the listing and now.
         return None
-    info, problem = _info(stored)
-    return Choice(
-        name, path, stored.version, info, problem, state, dataset or str(info.get("dataset", ""))
-    )
+    card, problem = _card(stored)
+    if card is not None and not dataset:
+        dataset = card.dataset
+        if path.parent == collection.folder() and dataset != Path(dataset).name:
+            # A path on the machine of whoever trained it: here it would be another's file.
+            dataset = ""
+    return Choice(name, path, stored.version, card, problem, state, dataset)
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)
-def _info(stored: Stored) -> tuple[dict, str]:
+def _card(stored: Stored) -> tuple[ModelCard | None, str]:
     try:
-        return read_info(stored.path), ""
+        return read_card(stored.path), ""
     except VisageError as error:
-        return {}, str(error)
+        return None, str(error)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

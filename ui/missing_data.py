@@ -32,10 +32,11 @@ def find_or_offer(choice: Choice) -> Faces | None:
             offer(SOURCES[name])
     else:
         data = library.faces(name)
-        difference = library.difference_in_data(choice.info, data)
+        card = library.load(choice.stored).card
+        difference = library.difference_in_data(card, data)
         if difference:
             st.warning(difference)
-        if tuple(choice.info["image_shape"]) == data.image_shape:
+        if card.image_shape == data.image_shape:
             return data
     offer_other_models()
     return None

@@ -4,7 +4,6 @@ __all__ = ["be_in_the_app", "choose", "chosen", "pick_axes", "picked_model"]
 
 import contextlib
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
@@ -13,7 +12,7 @@ from ui import library
 from ui.charts import latent_name
 from ui.library import Choice
 from ui.navigation import navigate
-from ui.words import figure, meaning, number, plain
+from ui.words import meaning, number, plain
 from vae.errors import VisageError
 from vae.models import collection
 from vae.models.checkpoint import Checkpoint
@@ -116,31 +115,20 @@ def _label(choice: Choice) -> str:
 
 
 def _description(choice: Choice) -> str:
-    if choice.problem:
+    card = choice.card
+    if card is None:
         return plain(choice.problem)
-    info = choice.info
-    latents = info["latent_dim"]
+    latents = card.latent_dim
     dataset = plain(Path(choice.dataset).name[:60]) or "faces"
     lines = [f"{latents} latent{'s' if latents > 1 else ''} of {dataset}"]
-    elbo = figure(info.get("heldout"), "elbo")
-    if elbo is not None:
-        lines.append(f"held-out ELBO {number(elbo)} nats")
-    log_p = figure(info.get("heldout"), "importance_weighted")
-    if log_p is not None:
-        lines.append(f"held-out log p(x) ≈ {number(log_p)} nats")
+    if card.heldout.elbo is not None:
+        lines.append(f"held-out ELBO {number(card.heldout.elbo)} nats")
+    if card.heldout.importance_weighted is not None:
+        lines.append(f"held-out log p(x) ≈ {number(card.heldout.importance_weighted)} nats")
     brought = choice.path.parent == collection.folder()
     lines.append("your run" if choice.state else "uploaded" if brought else "shipped")
-    when = _date(info.get("trained_at"))
-    if when:
-        lines[-1] += f", trained {when}"
+    if (when := card.trained_at) is not None:
+        lines[-1] += f", trained {when.day} {when:%B %Y}"
     if choice.dataset and not library.dataset_is_here(choice.dataset):
         lines.append(f"{dataset} itself is not on this machine: only Reconstruct needs it")
     return "  \n".join(line[0].upper() + line[1:] for line in lines)
-
-
-def _date(written: object) -> str:
-    try:
-        date = datetime.fromisoformat(written)
-        return f"{date.day} {date:%B %Y}"
-    except (TypeError, ValueError):
-        return ""

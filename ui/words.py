@@ -1,6 +1,6 @@
 """Figures, texts and errors as people read them, and what the words of the paper mean."""
 
-__all__ = ["figure", "meaning", "number", "plain", "sentences"]
+__all__ = ["meaning", "number", "plain", "sentences"]
 
 import contextlib
 import re
@@ -29,12 +29,6 @@ MEANINGS = {
     "σ": "a standard deviation of the prior: of two latents, 39 % of it lie within 1σ, 86 % "
     "within 2σ and 99 % within 3σ.",
 }
-
-
-def figure(figures: object, name: str) -> float | None:
-    """A number out of what a checkpoint says of itself, which may be anything."""
-    value = figures.get(name) if isinstance(figures, dict) else None
-    return value if isinstance(value, (int, float)) else None
 
 
 def number(value: float, digits: int = 0) -> str:

@@ -20,7 +20,8 @@ from vae.errors import VisageError
 from vae.files import replacing
 from vae.latent.arrays import active_units, decode, encode, manifold_grid
 from vae.models import onnx
-from vae.models.checkpoint import load_checkpoint
+from vae.models.card import Split
+from vae.models.checkpoint import load_checkpoint, read_card
 from vae.runs import trainer
 from vae.training import distributed
 from vae.training.loop import RECIPES, TrainingConfig, choose_device
@@ -285,34 +286,40 @@ def report(run: runs.Run, as_json: bool) -> None:
             f"{status.state.capitalize()} before there was a first checkpoint. Go on with: "
             f"python -m vae train --resume {run.path}"
         )
-    last = load_checkpoint(run.last).info
-    best = load_checkpoint(run.best).info if run.best.exists() else last
+    last = read_card(run.last)
+    best = read_card(run.best) if run.best.exists() else last
+    steps, seconds = last.step or 0, last.seconds or 0.0
     found = {
         "run": str(run.path),
-        "steps": last["step"],
-        "seconds": last["seconds"],
-        "steps_per_second": last["step"] / last["seconds"] if last["seconds"] else 0.0,
-        "train_elbo": last["train"]["elbo"],
-        "heldout_elbo": last["heldout"]["elbo"],
-        "best_heldout_elbo": best["heldout"]["elbo"],
+        "steps": steps,
+        "seconds": seconds,
+        "steps_per_second": steps / seconds if seconds else 0.0,
+        "train_elbo": last.train.elbo,
+        "heldout_elbo": last.heldout.elbo,
+        "best_heldout_elbo": best.heldout.elbo,
         "checkpoint": str(run.last),
         "best_checkpoint": str(run.best if run.best.exists() else run.last),
     }
     if as_json:
         click.echo(json.dumps(found))
         return
-    tighter = best["heldout"].get("importance_weighted")
+    tighter = best.heldout.importance_weighted
     click.echo(
-        f"{status.state.capitalize()} after {found['steps']:,} steps in {found['seconds']:.1f} s "
+        f"{status.state.capitalize()} after {steps:,} steps in {seconds:.1f} s "
         f"({found['steps_per_second']:.0f} steps/s).\n"
-        f"ELBO {found['train_elbo']:.1f} nats in training, {found['heldout_elbo']:.1f} held out "
-        f"({best['heldout']['elbo']:.1f} at its best, at step {best['step']:,}"
-        + (f", with log p(x) about {tighter:.1f}" if tighter is not None else "")
-        + f").\n{best['active_units']} of {best['latent_dim']} latents in use.\n"
+        f"ELBO {nats(last.train.elbo)} nats in training, {nats(last.heldout.elbo)} held out "
+        f"({nats(best.heldout.elbo)} at its best, at step {best.step or 0:,}"
+        + (f", with log p(x) about {nats(tighter)}" if tighter is not None else "")
+        + f").\n{best.active_units} of {best.latent_dim} latents in use.\n"
         f"{found['best_checkpoint']}"
     )
     if status.state == "stopped":
         click.echo(f"Go on with: python -m vae train --resume {run.path}")
+
+
+def nats(value: float | None) -> str:
+    """A figure as the terminal shows it."""
+    return "unknown" if value is None else f"{value:.1f}"
 
 
 @main.group("runs", invoke_without_command=True)
@@ -330,7 +337,11 @@ def runs_group(context: click.Context, as_json: bool) -> None:
         click.echo(f"There are no runs in {runs.folder()}/: start one with 'python -m vae train'.")
     for row in rows:
         elbo = row["best_heldout_elbo"]
-        best = "" if elbo is None else f"  held-out ELBO {elbo:,.1f} at step {row['best_step']:,}"
+        best = (
+            ""
+            if elbo is None
+            else f"  held-out ELBO {elbo:,.1f} at step {row['best_step'] or 0:,}"
+        )
         place = f", {row['place']} before it" if row["place"] else ""
         state = row["state"] + place
         click.echo(f"{row['run']:<32} {state:<12} {row['step']:>9,} of {row['steps']:,}{best}")
@@ -340,15 +351,15 @@ def runs_group(context: click.Context, as_json: bool) -> None:
 
 def row_of(run: runs.Run) -> dict:
     """What the list says of a run."""
-    status, results = run.status(), run.results()
+    status, card = run.status(), run.results()
     return {
         "run": run.name,
         "state": status.state,
         "place": status.place,
         "step": status.step,
         "steps": run.config.steps,
-        "best_step": results.get("step"),
-        "best_heldout_elbo": results.get("heldout", {}).get("elbo"),
+        "best_step": card and card.step,
+        "best_heldout_elbo": card and card.heldout.elbo,
         "error": status.error,
         "path": str(run.path),
     }
@@ -418,8 +429,9 @@ def evaluate_command(
     checkpoint: Path, dataset: str | None, samples: int, importance_samples: int, as_json: bool
 ) -> None:
     """Judge a model on the training and held-out images of its split."""
-    model, info, _ = load_checkpoint(checkpoint)
-    name = dataset or info.get("dataset")
+    loaded = load_checkpoint(checkpoint)
+    model, card = loaded.model, loaded.card
+    name = dataset or card.dataset
     if not name:
         raise VisageError(f"{checkpoint} does not say what it was trained on: give --dataset.")
     faces = datasets.load(name)
@@ -428,10 +440,8 @@ def evaluate_command(
             f"{checkpoint} is a model of images of {model.image_shape}; those of {name} are of "
             f"{faces.image_shape}."
         )
-    split = {"how": "random", "holdout": 0.1, "seed": 0}
-    if isinstance(info.get("split"), dict):
-        split |= info["split"]
-    sets = faces.split(split["holdout"], split["how"], split["seed"])
+    split = card.split or Split("random", 0.1, 0)
+    sets = faces.split(split.holdout, split.how, split.seed)
     found = {
         part: trainer.summary(model, pixels, samples, importance_samples)
         for part, pixels in zip(("train", "heldout"), sets, strict=True)

@@ -39,18 +39,18 @@ def show() -> None:
 
 
 def row(choice: Choice) -> dict:
-    info = choice.info
-    return {
-        "model": choice.name,
-        "trained on": choice.dataset or "unknown",
-        "images": "×".join(map(str, info.get("image_shape", []))),
-        "latents": info.get("latent_dim"),
-        "hidden": " ".join(map(str, info.get("hidden_dims", []))),
-        "held-out ELBO, nats": words.figure(info.get("heldout"), "elbo"),
-        "log p(x)": words.figure(info.get("heldout"), "importance_weighted"),
-        "latents in use": words.figure(info, "active_units"),
-        "from": origin(choice),
-    }
+    """What the table says of a model; of one that can't be read its name and origin alone."""
+    row = {"model": choice.name, "trained on": choice.dataset or "unknown"}
+    if (card := choice.card) is not None:
+        row |= {
+            "images": "×".join(map(str, card.image_shape)),
+            "latents": card.latent_dim,
+            "hidden": " ".join(map(str, card.hidden_dims)),
+            "held-out ELBO, nats": card.heldout.elbo,
+            "log p(x)": card.heldout.importance_weighted,
+            "latents in use": card.active_units,
+        }
+    return row | {"from": origin(choice)}
 
 
 def origin(choice: Choice) -> str:

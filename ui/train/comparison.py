@@ -95,18 +95,17 @@ def table(chosen: dict[str, Run]) -> pd.DataFrame:
 
 
 def results(run: Run) -> dict[str, str]:
-    status, found = run.status(), run.results()
+    status, card = run.status(), run.results()
     rows = {"state": status.state, "steps taken": f"{status.step:,}"}
-    for label, part, term in (
-        ("held-out ELBO, nats", "heldout", "elbo"),
-        ("held-out log p(x)", "heldout", "importance_weighted"),
-        ("training ELBO, nats", "train", "elbo"),
-        ("held-out KL, nats", "heldout", "kl"),
+    for label, value, digits in (
+        ("held-out ELBO, nats", card and card.heldout.elbo, 1),
+        ("held-out log p(x)", card and card.heldout.importance_weighted, 1),
+        ("training ELBO, nats", card and card.train.elbo, 1),
+        ("held-out KL, nats", card and card.heldout.kl, 1),
+        ("latents in use", card and card.active_units, 0),
+        ("best at step", card and card.step, 0),
     ):
-        value = found.get(part, {}).get(term)
-        rows[label] = "–" if value is None else words.number(value, 1)
-    rows["latents in use"] = str(found.get("active_units", "–"))
-    rows["best at step"] = f"{found['step']:,}" if found else "–"
+        rows[label] = "–" if value is None else words.number(value, digits)
     return rows
 
 

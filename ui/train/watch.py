@@ -21,6 +21,7 @@ from ui.pictures import data_url
 from ui.words import figure, meaning, number, sentences
 from vae import images, latent
 from vae.errors import VisageError
+from vae.models.card import ModelCard
 from vae.runs import Run, Status
 from vae.runs.metrics import MetricsFile, Records
 
@@ -155,17 +156,17 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
         st.caption(words, help=meaning("held-out", "ELBO", "log p(x)", "latents in use", "nats"))
 
 
-def best_in_words(results: dict) -> str:
+def best_in_words(card: ModelCard | None) -> str:
     """What is known of a run's best model once it has been looked at closely, or nothing."""
-    heldout = results.get("heldout")
-    elbo, log_p = figure(heldout, "elbo"), figure(heldout, "importance_weighted")
-    if elbo is None or log_p is None:
+    if card is None or card.heldout.elbo is None or card.heldout.importance_weighted is None:
         return ""
-    in_use = f"{results['active_units']} of {results['latent_dim']} latents in use"
-    return (
-        f"The best model, held out: ELBO {number(elbo)} nats, log p(x) ≈ {number(log_p)} by "
-        f"importance weighting; {in_use}."
+    words = (
+        f"The best model, held out: ELBO {number(card.heldout.elbo)} nats, log p(x) ≈ "
+        f"{number(card.heldout.importance_weighted)} by importance weighting"
     )
+    if card.active_units is not None:
+        words += f"; {card.active_units} of {card.latent_dim} latents in use"
+    return f"{words}."
 
 
 def state_in_words(status: Status) -> str:
@@ -195,12 +196,15 @@ def show_problem(run: Run, status: Status) -> None:
 
 
 def _kept(run: Run) -> str:
-    results = run.results()
-    if not results:
+    card = run.results()
+    if card is None:
         return "There was no checkpoint yet, so resuming starts from the beginning."
-    elbo = results.get("heldout", {}).get("elbo")
-    figures = f", of held-out ELBO {number(elbo)} nats" if elbo is not None else ""
-    return f"Kept: the last checkpoint and the best model, of step {results['step']:,}{figures}."
+    words = "Kept: the last checkpoint and the best model"
+    if card.step is not None:
+        words += f", of step {card.step:,}"
+    if card.heldout.elbo is not None:
+        words += f", of held-out ELBO {number(card.heldout.elbo)} nats"
+    return f"{words}."
 
 
 def pictures(run: Run, status: Status) -> dict | None:
@@ -223,10 +227,10 @@ def pictures(run: Run, status: Status) -> dict | None:
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _pictures(stored: Stored, dataset: str) -> dict:
     checkpoint = library.load(stored)
-    model, info = checkpoint.model, checkpoint.info
+    model, card = checkpoint.model, checkpoint.card
     z = latent.manifold_grid(MANIFOLD, latent_dim=model.latent_dim)
     found = {
-        "step": info["step"],
+        "step": card.step or 0,
         "manifold": data_url(images.tile(images.to_uint8(latent.decode(model, z)[0])), 2),
     }
     means = np.empty((0, model.latent_dim))
@@ -237,9 +241,9 @@ def _pictures(stored: Stored, dataset: str) -> dict:
     # The two latents that tell most of an image.
     axes = tuple(sorted(np.argsort(-kl, kind="stable")[:2])) if len(kl) > 1 else (0, 0)
     chosen = np.empty((0, model.latent_dim)), np.empty((0, model.latent_dim))
-    if library.dataset_is_here(dataset):
-        data = library.faces(dataset)
-        heldout = library.parts(info, data)["held-out"]
+    data = library.faces(dataset) if library.dataset_is_here(dataset) else None
+    if data is not None and data.image_shape == model.image_shape:
+        heldout = library.parts(card, data).get("held-out", np.arange(len(data)))
         places = heldout[np.linspace(0, len(heldout) - 1, FACES).astype(int)]
         pixels = data.pixels(places)
         posterior = latent.encode(model, pixels)

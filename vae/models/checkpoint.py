@@ -5,15 +5,16 @@ believed before it has been checked: the header is read first, and tensors are o
 their names, types and shapes are known to be those of the model that the metadata describes.
 """
 
-__all__ = ["Checkpoint", "load_checkpoint", "read_info", "save_checkpoint"]
+__all__ = ["Checkpoint", "load_checkpoint", "read_card", "save_checkpoint"]
 
 import contextlib
+import functools
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import safetensors.torch
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from vae.errors import VisageError
 from vae.files import replacing
+from vae.models.card import ModelCard
 from vae.models.vae import VAE, Gaussian
 
 FORMAT_VERSION = 1
@@ -32,23 +34,42 @@ LARGEST_METADATA = 100_000
 # Weights beyond this are refused before they are read: no model of this project comes near.
 LARGEST_MODEL = 500_000_000
 
+# And of these: nobody could turn more latents, more layers take long to lay out, and one image of
+# more values takes as much memory as a whole set.
+MOST_LATENTS = 1_000
+MOST_LAYERS = 100
+LARGEST_IMAGE = 2**22
 
-class Checkpoint(NamedTuple):
+# A posterior beyond these is no posterior: the prior's standard deviation is 1.
+FARTHEST_MEAN = 1e6
+LARGEST_LOG_VAR = 80
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
     """A trained model and what is known of it.
 
     Arguments:
         model: The model, in evaluation mode on the CPU.
-        info: What the file says of itself: ``format_version``, ``image_shape``, ``latent_dim``,
-            ``hidden_dims``, and where they are known ``dataset``, ``dataset_sha256``, ``split``,
-            ``recipe``, ``seed``, ``step``, ``samples``, ``trained_at``, ``train`` and ``heldout``
+        info: What the file says of itself, word for word, which may be anything: :attr:`card` is
+            what can be relied on. A file of Visage's own says ``format_version``,
+            ``image_shape``, ``latent_dim``, ``hidden_dims``, and where they are known
+            ``dataset``, ``dataset_sha256``, ``split``, ``recipe``, ``seed``, ``step``,
+            ``samples``, ``seconds``, ``trained_at``, ``active_units``, ``train`` and ``heldout``
             (each a dict of ``elbo``, ``log_likelihood`` and ``kl``, in nats an image).
         posterior: The posterior of the training set, (N, K) each, in the order of the training
-            split; or None.
+            split; or None where it is unknown, or not one.
     """
 
     model: VAE
-    info: dict
+    info: dict = field(default_factory=dict)
     posterior: Gaussian | None = None
+
+    @functools.cached_property
+    def card(self) -> ModelCard:
+        """What it says of itself, as far as that can be true."""
+        model = self.model
+        return ModelCard.of(model.image_shape, model.latent_dim, model.hidden_dims, self.info)
 
 
 def save_checkpoint(
@@ -114,14 +135,19 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
             )
             if posterior.mean.shape != posterior.log_var.shape:
                 raise _foreign(path, "its posterior's means and variances differ in number")
+            if not _can_be(posterior):
+                posterior = None
     model.load_state_dict(weights, assign=True)
     return Checkpoint(model.requires_grad_(False).eval(), info, posterior)
 
 
-def read_info(path: str | os.PathLike) -> dict:
+def read_card(path: str | os.PathLike) -> ModelCard:
     """What a checkpoint says of itself, without reading its weights; raises as loading does."""
     with _opened(path) as file:
-        return _info(file, path)
+        info = _info(file, path)
+        return ModelCard.of(
+            tuple(info["image_shape"]), info["latent_dim"], tuple(info["hidden_dims"]), info
+        )
 
 
 def write_tensors(
@@ -173,6 +199,11 @@ def _info(file: safe_open, path: str | os.PathLike) -> dict:
     image_shape, latent_dim, hidden_dims = sizes
     if not isinstance(image_shape, list) or not isinstance(hidden_dims, list):
         raise _foreign(path, "its sizes are not lists of numbers")
+    if len(hidden_dims) > MOST_LAYERS:
+        raise VisageError(
+            f"{path} describes a model of {len(hidden_dims):,} hidden layers, over the limit of "
+            f"{MOST_LAYERS}."
+        )
     try:
         with torch.device("meta"):
             weights = sum(
@@ -180,13 +211,25 @@ def _info(file: safe_open, path: str | os.PathLike) -> dict:
             )
     except (VisageError, TypeError, RuntimeError, OverflowError) as error:
         raise _foreign(path, "its sizes are not those of any model") from error
-    if weights > LARGEST_MODEL or math.prod(image_shape) > LARGEST_MODEL:
-        raise VisageError(
-            f"{path} describes a model of {weights:,} weights, over the limit of "
-            f"{LARGEST_MODEL:,}."
-        )
+    for count, what, limit in (
+        (weights, "weights", LARGEST_MODEL),
+        (math.prod(image_shape), "values an image", LARGEST_IMAGE),
+        (latent_dim, "latents", MOST_LATENTS),
+    ):
+        if count > limit:
+            raise VisageError(
+                f"{path} describes a model of {count:,} {what}, over the limit of {limit:,}."
+            )
     return info
 
 
 def _foreign(path: str | os.PathLike, why: str) -> VisageError:
     return VisageError(f"{path} is not a Visage checkpoint: {why}.")
+
+
+def _can_be(posterior: Gaussian) -> bool:
+    """Whether there are any, and numbers whose squares and exponentials are numbers as well."""
+    mean, log_var = posterior
+    # NaN is not less than anything.
+    near = mean.numel() > 0 and mean.abs().max() < FARTHEST_MEAN
+    return bool(near and log_var.abs().max() < LARGEST_LOG_VAR)

@@ -27,7 +27,8 @@ from vae import datasets
 from vae.errors import VisageError
 from vae.files import replacing
 from vae.limits import check_writable
-from vae.models.checkpoint import read_info
+from vae.models.card import ModelCard
+from vae.models.checkpoint import read_card
 from vae.runs import processes, queue
 from vae.runs.metrics import MetricsFile, end_of_step, parsed
 from vae.runs.processes import Process
@@ -175,12 +176,12 @@ class Run:
         except FileNotFoundError:
             return ""
 
-    def results(self) -> dict:
-        """What the best checkpoint says of itself, or the last; empty before there is one."""
+    def results(self) -> ModelCard | None:
+        """What the best checkpoint says of itself, or the last; None before there is one."""
         for path in (self.best, self.last):
             with contextlib.suppress(VisageError):
-                return read_info(path)
-        return {}
+                return read_card(path)
+        return None
 
     def launch(self) -> None:
         """Start (or go on with) training in a process of its own, which outlives this one.

@@ -1,0 +1,186 @@
+"""A model's card: what its checkpoint says of it, as far as that can be true.
+
+A checkpoint may come from a stranger, so its word is checked once, where it is read: what can't be
+true counts as unknown, and whoever shows a card need not doubt it again.
+"""
+
+__all__ = ["Figures", "ModelCard", "Split"]
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import PurePath
+from typing import Literal
+
+# No figure of a model lies beyond: its digits alone would fill a page.
+LARGEST_FIGURE = 1e15
+
+# What file systems take: bytes of a path, and of each of its parts.
+LONGEST_PATH = 4_000
+LONGEST_PART = 255
+
+LONGEST_WORD = 100
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Means over a set of images, in nats an image; None where unknown.
+
+    Arguments:
+        elbo: The evidence lower bound.
+        log_likelihood: Its first term.
+        kl: Its second, the KL divergence.
+        importance_weighted: The tighter bound on log p(x).
+    """
+
+    elbo: float | None = None
+    log_likelihood: float | None = None
+    kl: float | None = None
+    importance_weighted: float | None = None
+
+    @classmethod
+    def of(cls, said: object) -> "Figures":
+        """What can be true of a dict by these names, or of anything else."""
+        if not isinstance(said, Mapping):
+            return cls()
+        return cls(
+            elbo=_number(said.get("elbo")),
+            log_likelihood=_number(said.get("log_likelihood")),
+            kl=_number(said.get("kl"), least=0),
+            importance_weighted=_number(said.get("importance_weighted")),
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a data set was divided: the arguments of :meth:`vae.datasets.sources.Faces.split`."""
+
+    how: Literal["random", "last"]
+    holdout: float
+    seed: int
+
+    @classmethod
+    def of(cls, said: object) -> "Split | None":
+        """The split, or None where it can't have been made."""
+        if not isinstance(said, Mapping):
+            return None
+        how, holdout = said.get("how"), _number(said.get("holdout"), least=0)
+        seed = _whole(said.get("seed", 0))
+        if how not in ("random", "last") or seed is None or not holdout or holdout >= 1:
+            return None
+        return cls("last" if how == "last" else "random", holdout, seed)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a trained model; what is unknown is None or empty.
+
+    Arguments:
+        image_shape: (H, W) or (H, W, 3).
+        latent_dim: The number K of latent dimensions.
+        hidden_dims: The encoder's hidden units, a layer each.
+        name: What it was called when it was saved.
+        dataset: The name or path of the data set that it was trained on.
+        dataset_sha256: That of the images, as a hexadecimal string.
+        split: How the data set was divided.
+        recipe: The name of the recipe.
+        seed: What weights and minibatches were drawn with.
+        step: Optimiser steps taken.
+        samples: Training samples seen.
+        seconds: Time spent in the training loop.
+        trained_at: When it was saved.
+        train: Figures on the training set, and ``heldout`` on the held-out set.
+        active_units: The number of latents in use.
+    """
+
+    image_shape: tuple[int, ...]
+    latent_dim: int
+    hidden_dims: tuple[int, ...]
+    name: str = ""
+    dataset: str = ""
+    dataset_sha256: str = ""
+    split: Split | None = None
+    recipe: str = ""
+    seed: int | None = None
+    step: int | None = None
+    samples: int | None = None
+    seconds: float | None = None
+    trained_at: datetime | None = None
+    train: Figures = field(default_factory=Figures)
+    heldout: Figures = field(default_factory=Figures)
+    active_units: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        image_shape: tuple[int, ...],
+        latent_dim: int,
+        hidden_dims: tuple[int, ...],
+        said: Mapping,
+    ) -> "ModelCard":
+        """The card of a model of these sizes, which are known to be its own.
+
+        Arguments:
+            image_shape: As above; so are ``latent_dim`` and ``hidden_dims``.
+            said: What its file says of it, which may be anything.
+        """
+        sha256 = said.get("dataset_sha256")
+        active = _whole(said.get("active_units"))
+        return cls(
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            hidden_dims=hidden_dims,
+            name=_word(said.get("name")),
+            dataset=_path(said.get("dataset")),
+            dataset_sha256=sha256 if _is_sha256(sha256) else "",
+            split=Split.of(said.get("split")),
+            recipe=_word(said.get("recipe")),
+            seed=_whole(said.get("seed")),
+            step=_whole(said.get("step")),
+            samples=_whole(said.get("samples")),
+            seconds=_number(said.get("seconds"), least=0),
+            trained_at=_date(said.get("trained_at")),
+            train=Figures.of(said.get("train")),
+            heldout=Figures.of(said.get("heldout")),
+            active_units=active if active is not None and active <= latent_dim else None,
+        )
+
+
+def _number(value: object, least: float = -LARGEST_FIGURE) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # An integer may be larger than any float, and NaN is in no range.
+    return float(value) if least <= value <= LARGEST_FIGURE else None
+
+
+def _whole(value: object) -> int | None:
+    """A count or a seed."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and 0 <= value <= LARGEST_FIGURE else None
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+
+
+def _word(value: object) -> str:
+    """Text that can be shown, without controls and lone surrogates; empty for anything else."""
+    fits = isinstance(value, str) and len(value) <= LONGEST_WORD and value.isprintable()
+    return value if fits else ""
+
+
+def _path(value: object) -> str:
+    """A data set's name or path that a file system can be asked about."""
+    if not isinstance(value, str) or len(value) > LONGEST_PATH or not value.isprintable():
+        return ""
+    parts = PurePath(value).parts
+    longest = max((len(part.encode()) for part in parts), default=0)
+    return value if longest <= LONGEST_PART and len(value.encode()) <= LONGEST_PATH else ""
+
+
+def _date(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
