@@ -16,13 +16,16 @@ from vae.models.checkpoint import Checkpoint
 DPI = 300
 WIDTH = 20 / 2.54 * DPI
 
+# Faces a side.
+FEWEST, MOST = 10, 40
+
 
 def main() -> None:
     header.open_page("Manifold", explain)
     choice, checkpoint = session.chosen()
     controls, canvas = st.columns([1, 3], gap="large")
     with controls:
-        count, tail, gap = choose_grid(checkpoint.model.latent_dim)
+        count, tail, gap = choose_grid(checkpoint)
         overlay, equal = overlays.choose(checkpoint)
         axes, centre = choose_plane(checkpoint)
     figure, faces = drawn(choice.stored, count, tail, axes, centre, overlay, equal)
@@ -51,10 +54,22 @@ def explain() -> None:
     )
 
 
-def choose_grid(latent_dim: int) -> tuple[int, float, int]:
+def choose_grid(checkpoint: Checkpoint) -> tuple[int, float, int]:
     """Faces a side, the probability left out at either end, and pixels between printed faces."""
-    label = "Faces a side" if latent_dim > 1 else "Faces"
-    count = st.slider(label, 10, 40, 20, key="manifold_count", persist_state="session")
+    is_plane = checkpoint.model.latent_dim > 1
+    most = latent.faces_a_side(checkpoint.model, MOST)
+    count = st.slider(
+        "Faces a side" if is_plane else "Faces",
+        min(FEWEST, most - 1),
+        most,
+        min(20, most),
+        # Another range is another slider.
+        key="manifold_count" if most == MOST else f"manifold_count_{most}",
+        persist_state="session",
+    )
+    if most < MOST:
+        sides = "×".join(map(str, checkpoint.model.image_shape[:2]))
+        st.caption(f"With images of {sides} the picture holds up to {most}.")
     tail = st.select_slider(
         "Reach into the tails",
         [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001],

@@ -1,18 +1,24 @@
 """From one face to another: paths through the latent space, as films."""
 
+from math import prod
+
 import numpy as np
 import streamlit as st
 
 from ui import charts, header, library, paths, session, skeleton
 from ui.library import Choice
 from ui.morph import film, marks, stops, stretch_map
-from vae import images, latent
+from vae import latent
 from vae.latent.metric import image_change
 from vae.latent.paths import LatentPath, frames
 from vae.models.checkpoint import Checkpoint
 
 # The geodesic comes first: it has the colour of what matters.
 KINDS = ("geodesic", "straight", "spherical")
+
+# Frames of a film, and the values of all its pixels that are still encoded in a few seconds.
+FRAMES = (24, 36, 48, 72, 120)
+LARGEST_FILM = 2**24
 
 
 def main() -> None:
@@ -62,13 +68,13 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
         with plane:
             map_place = reserve(560)
         with films:
-            count, steady = choose_pace()
+            count, steady = choose_pace(checkpoint.model.image_shape)
             film_place, changes_place = reserve(260), reserve(230)
         strips_place = reserve(330)
         surface = paths.surface(choice.stored)
         routes = {kind: paths.route(choice.stored, chosen, kind) for kind in KINDS}
         z = {kind: frames(surface, path, count, steady) for kind, path in routes.items()}
-        faces = {kind: images.to_uint8(latent.decode(checkpoint.model, z[kind])[0]) for kind in z}
+        faces = {kind: latent.draw(checkpoint.model, z[kind]) for kind in z}
         with film_place.filled():
             play(faces, routes)
         with strips_place.filled():
@@ -84,11 +90,19 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
         st.rerun()
 
 
-def choose_pace() -> tuple[int, bool]:
+def choose_pace(image_shape: tuple[int, ...]) -> tuple[int, bool]:
     """The number of frames, and whether the picture changes by the same amount in each."""
+    few, *more = FRAMES
+    counts = [few, *(count for count in more if count * prod(image_shape) <= LARGEST_FILM)]
     with st.container(horizontal=True, vertical_alignment="center"):
         count = st.select_slider(
-            "Frames", [24, 36, 48, 72, 120], 36, key="morph_frames", persist_state="session"
+            "Frames",
+            counts,
+            counts[:2][-1],
+            # Other choices are another slider.
+            key="morph_frames" if len(counts) == len(FRAMES) else f"morph_frames_{len(counts)}",
+            persist_state="session",
+            disabled=len(counts) == 1,
         )
         steady = st.toggle(
             "Constant speed",
@@ -154,8 +168,8 @@ def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
     start = stops.choose_start(choice, checkpoint, middle, right)
     amount = left.slider(f"Less or more {name}", -1.5, 1.5, 0.0, 0.05, key="axis_amount")
     steps = np.linspace(-1.5, 1.5, 36)[:, None]
-    faces = images.to_uint8(latent.decode(checkpoint.model, start + steps * direction)[0])
-    now = images.to_uint8(latent.decode(checkpoint.model, start + amount * direction)[0])
+    faces = latent.draw(checkpoint.model, start + steps * direction)
+    now = latent.draw(checkpoint.model, start + amount * direction)
     with st.container(horizontal=True):
         film.still(now, f"A face, {amount:+.2f} {name}")
         film.play([film.Film(faces, f"Film from not {name} to {name}")], "axis_film")

@@ -18,7 +18,7 @@ import streamlit as st
 from ui import charts, library
 from ui.library import Stored
 from ui.pictures import data_url
-from ui.words import figure, meaning, number, sentences
+from ui.words import meaning, number, sentences
 from vae import images, latent
 from vae.errors import VisageError
 from vae.models.card import ModelCard
@@ -228,10 +228,11 @@ def pictures(run: Run, status: Status) -> dict | None:
 def _pictures(stored: Stored, dataset: str) -> dict:
     checkpoint = library.load(stored)
     model, card = checkpoint.model, checkpoint.card
-    z = latent.manifold_grid(MANIFOLD, latent_dim=model.latent_dim)
+    side = latent.faces_a_side(model, MANIFOLD)
+    z = latent.manifold_grid(side, latent_dim=model.latent_dim)
     found = {
         "step": card.step or 0,
-        "manifold": data_url(images.tile(images.to_uint8(latent.decode(model, z)[0])), 2),
+        "manifold": data_url(images.tile(latent.draw(model, z)), 2 if side == MANIFOLD else 1),
     }
     means = np.empty((0, model.latent_dim))
     kl = np.zeros(model.latent_dim)

@@ -9,8 +9,10 @@ __all__ = [
     "active_units",
     "decode",
     "decoder_layers",
+    "draw",
     "encode",
     "evaluate",
+    "faces_a_side",
     "kl_per_latent",
     "log_prior",
     "manifold_axis",
@@ -21,22 +23,24 @@ __all__ = [
 ]
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from vae import images
 from vae.datasets.faces import Pixels
 from vae.errors import VisageError
-from vae.models.objective import ELBO, jensen_gap, weigh
+from vae.models.objective import DECODED_PIXELS, ELBO, jensen_gap, weigh
 from vae.models.vae import VAE, Gaussian
 
 # Images that pass through a model at once when a whole set is evaluated.
 CHUNK = 512
 
-# Pixels that are decoded at once, of all samples of all images: 34 MB, of which a few are needed.
-DECODED_PIXELS = 2**23
+# Pixels of a picture of many faces.
+LARGEST_PICTURE = 2**24
 
 
 def decode(model: VAE, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +57,26 @@ def decode(model: VAE, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, log_var = model.decode(torch.from_numpy(np.asarray(z, dtype=np.float32)))
         shape = *mean.shape[:-1], *model.image_shape
         return mean.reshape(shape).numpy(), log_var.mul(0.5).exp().reshape(shape).numpy()
+
+
+def draw(model: VAE, z: np.ndarray) -> np.ndarray:
+    """The decoder's mean as pictures, decoded a few at a time: a grid may hold very many.
+
+    Arguments:
+        model: The model.
+        z: Latent points, of shape (*, K).
+
+    Returns:
+        uint8, of shape (*, H, W) or (*, H, W, 3).
+    """
+    z = np.asarray(z)
+    points = z.reshape(-1, z.shape[-1])
+    pictures = np.empty((len(points), *model.image_shape), dtype=np.uint8)
+    size = max(1, DECODED_PIXELS // model.pixels)
+    for start in range(0, len(points), size):
+        mean, _ = decode(model, points[start : start + size])
+        pictures[start : start + size] = images.to_uint8(mean)
+    return pictures.reshape(*z.shape[:-1], *model.image_shape)
 
 
 def encode(model: VAE, pixels: np.ndarray | Pixels) -> Gaussian:
@@ -253,6 +277,15 @@ def manifold_grid(
         z[..., axes[1]] = axis[::-1, None]
     z[..., axes[0]] = axis
     return z
+
+
+def faces_a_side(model: VAE, most: int) -> int:
+    """How many faces a side a grid's picture holds: at least 2, and at most so many.
+
+    Larger images come fewer to a picture, so that it stays one that a browser takes well.
+    """
+    height, width, *_ = model.image_shape
+    return min(most, max(2, math.isqrt(LARGEST_PICTURE // (height * width))))
 
 
 def active_units(posterior: Gaussian) -> int:

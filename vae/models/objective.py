@@ -19,6 +19,10 @@ from torch import Tensor
 from vae.models.vae import VAE, Gaussian
 
 
+# Pixels that are decoded at once, of all samples of all images: 34 MB, of which a few are needed.
+DECODED_PIXELS = 2**23
+
+
 class ELBO(NamedTuple):
     r"""The two terms of the bound :math:`\mathcal{L}(\theta, \phi; x)`, in nats an image.
 
@@ -95,7 +99,9 @@ def weigh(model: VAE, x: Tensor, posterior: Gaussian, noise: Tensor) -> tuple[Te
         :math:`\log p(x \mid z^{(l)})` and the log-weights :math:`\log w^{(l)}`, (L, B) each.
     """
     z = posterior.sample(noise)
-    log_likelihood = model.decode(z).log_prob(x)
+    # Of large images a few samples at a time.
+    parts = z.split(max(1, DECODED_PIXELS // x.numel()))
+    log_likelihood = torch.cat([model.decode(part).log_prob(x) for part in parts])
     prior = Gaussian(torch.zeros_like(z), torch.zeros_like(z))
     return log_likelihood, log_likelihood + prior.log_prob(z) - posterior.log_prob(z)
 

@@ -26,7 +26,15 @@ from vae import datasets, images
 from vae.datasets.faces import Faces
 from vae.errors import VisageError
 from vae.files import replacing
-from vae.latent.arrays import active_units, decode, encode, evaluate, manifold_grid, match_prior
+from vae.latent.arrays import (
+    active_units,
+    draw,
+    encode,
+    evaluate,
+    faces_a_side,
+    manifold_grid,
+    match_prior,
+)
 from vae.limits import check_writable
 from vae.models.checkpoint import save_checkpoint, write_tensors
 from vae.models.vae import VAE, Gaussian
@@ -241,8 +249,8 @@ def _save_model(
 
 def snapshot(run: Run, model: VAE, step: int) -> None:
     """Keep a small picture of the manifold as it is now."""
-    z = manifold_grid(SNAPSHOT_GRID, latent_dim=model.latent_dim)
-    picture = images.tile(images.to_uint8(decode(model, z)[0]))
+    z = manifold_grid(faces_a_side(model, SNAPSHOT_GRID), latent_dim=model.latent_dim)
+    picture = images.tile(draw(model, z))
     with replacing(run.path / "snapshots" / f"{step:09d}.png") as beside:
         beside.write_bytes(images.png(picture))
 
