@@ -123,7 +123,7 @@ def drawn(
         z = overlays.warped(stored, tail, count, axes, centre)
     else:
         z = grid(checkpoint, count, tail, axes, centre)
-    faces = images.to_uint8(latent.decode(checkpoint.model, z)[0])
+    faces = latent.draw(checkpoint.model, z)
     figure = charts.manifold(images.tile(faces), z, axes)
     return overlays.lay_over(figure, overlay, stored, z, axes), faces
 

@@ -291,11 +291,13 @@ def test_data_of_another_size_is_said(shipped):
     assert not app.get("image")
 
 
-def test_a_split_that_cannot_be_made_is_said(shipped):
+def test_a_split_that_cannot_have_been_made_is_unknown(shipped):
     info = OLIVETTI | {"split": {"how": "astrology", "holdout": 0.1, "seed": 0}}
     save_model(shipped / "a.safetensors", **info)
     assert sentences(visit()) == []
-    assert "astrology" in sentences(visit("reconstruct"))[0]
+    app = visit("reconstruct")
+    assert sentences(app) == []
+    assert app.segmented_control(key="reconstruct_part").options == ["all · 400"]
 
 
 def test_what_a_file_says_of_itself_is_not_markdown(shipped):

@@ -583,19 +583,19 @@ def test_a_curve_keeps_its_ends_its_extremes_and_its_number_of_points(runs_folde
     assert records.best == (30_000, 600_000, records.column("heldout_elbo")[-1])
 
 
-def test_a_million_records_are_read_in_part(runs_folder):
-    file = written(runs_folder / "metrics.jsonl", 1_000_000)
+def test_of_too_many_records_the_last_are_read(runs_folder):
+    file = written(runs_folder / "metrics.jsonl", 300_000)
     records = file.read()
     assert len(records) < 60_000
     for name in ("elbo", "heldout_elbo"):
         samples, values = records.curve(name)
         assert 1_000 < len(samples) <= 2_000
-        assert samples[[0, -1]].tolist() == [20, 20_000_000]
+        assert samples[0] > 20 and samples[-1] == 6_000_000
         expected = elbo(samples / 20) - (50 if name == "heldout_elbo" else 0)
         assert np.allclose(values, expected, atol=1e-3)
     with file.path.open("a") as more:
-        more.write(line(1_000_001))
-    assert file.read().last("step") == 1_000_001
+        more.write(line(300_001))
+    assert file.read().last("step") == 300_001
 
 
 def elbo(step):

@@ -1,8 +1,9 @@
 """Files that are there whole or not at all, and where data are kept."""
 
-__all__ = ["data_folder", "replacing"]
+__all__ = ["data_folder", "read_json", "replacing"]
 
 import contextlib
+import json
 import os
 import secrets
 import stat
@@ -17,6 +18,30 @@ from vae.errors import VisageError
 def data_folder() -> Path:
     """The folder of data sets and of models that people bring: ``VISAGE_DATA``, or ``data``."""
     return Path(os.environ.get("VISAGE_DATA") or "data")
+
+
+# Bytes beyond which a small file of ours is no longer one.
+LARGEST_JSON = 2**20
+
+
+def read_json(path: Path) -> object:
+    """What a small file says, which anybody may have written.
+
+    Raises:
+        OSError: It can't be read, or is no plain file.
+        ValueError: It is no JSON, too large, or nested too deeply.
+    """
+    if path.exists() and not path.is_file():
+        # Reading a pipe would never end.
+        raise OSError(f"{path} is no plain file")
+    with path.open("rb") as file:
+        content = file.read(LARGEST_JSON + 1)
+    if len(content) > LARGEST_JSON:
+        raise ValueError(f"{path} is too large")
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply") from error
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Split:
-    """How a data set was divided: the arguments of :meth:`vae.datasets.sources.Faces.split`."""
+    """How a data set was divided: the arguments of :meth:`vae.datasets.faces.Faces.split`."""
 
     how: Literal["random", "last"]
     holdout: float

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from vae.models.vae import VAE, Gaussian
 
-
 # Pixels that are decoded at once, of all samples of all images: 34 MB, of which a few are needed.
 DECODED_PIXELS = 2**23
 

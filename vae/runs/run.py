@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ import psutil
 
 from vae import datasets
 from vae.errors import VisageError
-from vae.files import replacing
+from vae.files import read_json, replacing
 from vae.limits import check_writable
 from vae.models.card import ModelCard
 from vae.models.checkpoint import read_card
@@ -43,6 +44,11 @@ SILENCE = 60.0
 
 # Bytes of a metrics file that are copied at once.
 COPIED_AT_ONCE = 2**20
+
+# What a status can say: characters of a text, steps, and seconds since the epoch.
+LONGEST_TEXT = 10_000
+LARGEST_COUNT = 10**15
+LATEST = 1e11
 
 KILLED = (
     "Its process ended without a word: it was killed, as happens when memory runs out, or the "
@@ -77,6 +83,28 @@ class Status:
     since: float = 0.0
     place: int = 0
 
+    @classmethod
+    def of(cls, said: dict) -> "Status":
+        """What a status file says, as far as that can be true.
+
+        Raises:
+            ValueError: It names no state.
+        """
+        if said.get("state") not in STATES:
+            raise ValueError("there is no such state")
+        kinds = {"pid": 0, "born": 0.0} | {
+            field.name: field.default
+            for field in dataclasses.fields(cls)
+            if field.default is not None
+        }
+        return cls(
+            **{
+                name: said[name]
+                for name, kind in kinds.items()
+                if name in said and _can_be(said[name], kind)
+            }
+        )
+
     @property
     def is_alive(self) -> bool:
         """Whether the run goes on by itself: it is being trained, or will be."""
@@ -103,7 +131,10 @@ class Run:
         # Status is read, changed and written by the trainer and by whoever launches it.
         self._lock = filelock.FileLock(self.path / ".status.lock")
         try:
-            self.config = TrainingConfig.of(json.loads((self.path / "config.json").read_text()))
+            said = read_json(self.path / "config.json")
+            if not isinstance(said, dict):
+                raise TypeError("a configuration is a dict")
+            self.config = TrainingConfig.of(said)
         except OSError as error:
             raise VisageError(f"There is no run at {self.path}.") from error
         except VisageError:
@@ -138,11 +169,9 @@ class Run:
 
     def status(self) -> Status:
         """How the run is doing; ``interrupted`` where its process went without a final word."""
-        fields = [field.name for field in dataclasses.fields(Status)]
         try:
-            values = self._read_status()
-            known = Status(**{name: values[name] for name in fields if name in values})
-        except (OSError, TypeError, ValueError):
+            known = Status.of(self._read_status())
+        except (OSError, ValueError):
             known = Status(state="interrupted", error="Its status file is missing or damaged.")
         if known.is_alive and not _is_alive(known):
             known = dataclasses.replace(
@@ -154,9 +183,11 @@ class Run:
 
     def metrics(self) -> list[dict]:
         """Every record, in the order of steps."""
-        with contextlib.suppress(FileNotFoundError):
-            return parsed((self.path / "metrics.jsonl").read_bytes().splitlines())
-        return []
+        try:
+            with (self.path / "metrics.jsonl").open("rb") as file:
+                return parsed(file)
+        except OSError:
+            return []
 
     def metrics_file(self) -> MetricsFile:
         """The same for whoever comes back for what is new, or can't take in everything."""
@@ -164,8 +195,10 @@ class Run:
 
     def snapshots(self) -> list[tuple[int, Path]]:
         """The small manifold pictures, as (step, file) in the order of steps."""
-        pictures = (self.path / "snapshots").glob("[0-9]*.png")
-        return [(int(path.stem), path) for path in sorted(pictures)]
+        pictures = (self.path / "snapshots").glob("*.png")
+        # Whatever else lies there is none of ours.
+        named = [path for path in pictures if re.fullmatch(r"[0-9]{1,15}", path.stem)]
+        return sorted((int(path.stem), path) for path in named if path.is_file())
 
     def log_tail(self, size: int = 20_000) -> str:
         """The last characters of the log."""
@@ -173,7 +206,7 @@ class Run:
             with self.log.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - size))
                 return file.read().decode(errors="replace")
-        except FileNotFoundError:
+        except OSError:
             return ""
 
     def results(self) -> ModelCard | None:
@@ -303,7 +336,7 @@ class Run:
     def set_status(self, **changes: object) -> None:
         """Change what is said of the run."""
         with self._lock:
-            known = {}
+            known: dict = {}
             with contextlib.suppress(OSError, ValueError):
                 known = self._read_status()
             now = time.time()
@@ -351,7 +384,10 @@ class Run:
         (self.path / "stop").unlink(missing_ok=True)
 
     def _read_status(self) -> dict:
-        return json.loads((self.path / "status.json").read_text())
+        said = read_json(self.path / "status.json")
+        if not isinstance(said, dict):
+            raise ValueError("a status is a dict")
+        return said
 
     def _write(self, name: str, values: dict) -> None:
         with replacing(self.path / name) as beside:
@@ -367,8 +403,10 @@ def all_runs() -> list[Run]:
     """Every run that can be read, the newest first."""
     found = []
     for path in folder().glob("*/config.json"):
-        with contextlib.suppress(VisageError):
-            found.append(Run(path.parent))
+        # A name that no page can show is none that a run was ever given.
+        if path.parent.name.isprintable():
+            with contextlib.suppress(VisageError):
+                found.append(Run(path.parent))
     return sorted(found, key=lambda run: (run.status().created, run.name), reverse=True)
 
 
@@ -453,3 +491,22 @@ def _is_alive(status: Status) -> bool:
     if status.host != processes.host() or status.process is None:
         return time.time() - status.heartbeat < SILENCE
     return status.process.is_alive()
+
+
+def _can_be(value: object, kind: object) -> bool:
+    """Whether a value is of the kind of another: a text to be shown, a count, or a time."""
+    if isinstance(kind, str):
+        return isinstance(value, str) and len(value) <= LONGEST_TEXT and _is_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if isinstance(kind, int):
+        return isinstance(value, int) and 0 <= value <= LARGEST_COUNT
+    return 0 <= value <= LATEST
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -181,6 +181,14 @@ class TrainingConfig:
         object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "learning_rate", rate)
+        for name, value in (
+            ("steps", self.steps),
+            ("batch size", self.batch_size),
+            ("seed", self.seed),
+            ("split's seed", self.split_seed),
+        ):
+            if not isinstance(value, int):
+                raise VisageError(f"The {name} must be a whole number, not {value}.")
         for name, value in (("steps", self.steps), ("batch size", self.batch_size)):
             if value < 1:
                 raise VisageError(f"The {name} must be at least 1, not {value}.")
@@ -194,6 +202,8 @@ class TrainingConfig:
             raise VisageError(f"A split is 'random' or 'last', not '{self.split}'.")
         if min(self.seed, self.split_seed) < 0:
             raise VisageError("A seed must be 0 or more.")
+        if not str(self.dataset).isprintable():
+            raise VisageError("The data set's name or path must be one that can be shown.")
 
     @classmethod
     def of(cls, values: Mapping) -> "TrainingConfig":
