@@ -57,7 +57,12 @@ def resume(run: Run) -> Run | None:
 def extend(run: Run, status: Status) -> Run | None:
     with st.popover("Extend", icon=":material/fast_forward:"):
         steps = st.number_input(
-            "Train up to step", status.step + 1, None, 2 * status.step, 1_000, key="extend_to"
+            "Train up to step",
+            status.step + 1,
+            None,
+            max(2 * status.step, status.step + 1),
+            1_000,
+            key="extend_to",
         )
         if not st.button("Go on", type="primary"):
             return None

@@ -202,7 +202,7 @@ class TrainingConfig:
             raise VisageError(f"A split is 'random' or 'last', not '{self.split}'.")
         if min(self.seed, self.split_seed) < 0:
             raise VisageError("A seed must be 0 or more.")
-        if not str(self.dataset).isprintable():
+        if not isinstance(self.dataset, str | os.PathLike) or not str(self.dataset).isprintable():
             raise VisageError("The data set's name or path must be one that can be shown.")
 
     @classmethod
