@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 from PIL import Image
 
 from tests import trainers
+from ui.train import watch
 from vae import load_checkpoint, runs
 from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
@@ -211,6 +213,101 @@ def test_a_late_request_to_stop_is_forgotten(runs_folder):
     run.request_stop()
     run.extend(300)
     finish(run)
+
+
+# When checkpoints come, and what the last one takes
+
+
+def saves(costs: list[float], seconds: float) -> list[tuple[float, float]]:
+    """When a run that looks at the clock ten times a second starts and ends its checkpoints."""
+    now, done = 0.0, []
+    clock = trainer.CheckpointClock(now)
+    while now < seconds:
+        now += 0.1
+        if clock.is_due(now):
+            started, now = now, now + costs[min(len(done), len(costs) - 1)]
+            clock.saved(started, now)
+            done.append((started, now))
+    return done
+
+
+def test_one_slow_checkpoint_does_not_put_off_all_later_ones():
+    done = saves([30.0, 0.01], 120)
+    waits = [later[0] - earlier[1] for earlier, later in pairwise(done)]
+    assert max(waits) <= trainer.CHECKPOINT_SECONDS + 0.2
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.01, 0.1, 1.0, 3.0])
+def test_what_is_drawn_is_at_most_15_s_older_than_the_curve(cost):
+    done = saves([cost], 300)
+    # A picture is of the step at which its checkpoint was begun, and stands until the next one
+    # was written and a page looked again.
+    ages = [later[1] - earlier[0] for earlier, later in pairwise(done)]
+    assert max(ages) + watch.REFRESH_PICTURES < 15
+    assert min(later[0] - earlier[1] for earlier, later in pairwise(done)) > 1.9
+
+
+def test_checkpoints_cost_a_fiftieth_of_the_time_unless_pictures_would_grow_old():
+    done = saves([0.1], 1_000)
+    assert sum(ended - started for started, ended in done) < 0.025 * 1_000
+
+
+def test_after_its_last_step_a_run_says_that_it_is_finishing(runs_folder):
+    run = runs.create(configured(steps=30), runs_folder / "run")
+    seen = []
+    for _ in trainer.trained(run, finishing=lambda share: seen.append((share, run.status()))):
+        assert not run.status().is_finishing
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and len(shares) > 3
+    assert all(status.is_finishing and status.is_alive for _, status in seen)
+    assert [status.share for _, status in seen] == shares
+    status = run.status()
+    assert (status.state, status.phase, status.is_finishing) == ("finished", "", False)
+
+
+def test_large_images_are_judged_by_fewer_and_the_checkpoint_says_by_how_many(
+    runs_folder, monkeypatch
+):
+    decoded = []
+    evaluate = trainer.evaluate
+
+    def counted(model, pixels, samples, importance_samples):
+        decoded.append(len(pixels) * model.pixels * (samples + importance_samples))
+        return evaluate(model, pixels, samples, importance_samples)
+
+    monkeypatch.setattr(trainer, "evaluate", counted)
+    monkeypatch.setattr(trainer, "DECODED_AT_THE_END", 28 * 23 * 130)
+    monkeypatch.setattr(trainer, "DECODED_MEANWHILE", 28 * 23 * 130)
+    run = runs.create(configured(steps=30), runs_folder / "run")
+    list(trainer.trained(run))
+    for path in (run.last, run.best):
+        info = load_checkpoint(path).info
+        # 360 images in training: a third of them fits. 40 held out: three samples of each do.
+        assert (info["train"]["images"], info["train"]["samples"]) == (120, 1)
+        assert (info["heldout"]["images"], info["heldout"]["samples"]) == (40, 3)
+        assert info["heldout"]["importance_images"] == 2
+        assert info["heldout"]["importance_samples"] == 64
+        assert "importance_weighted" not in info["train"]
+    assert max(decoded) < 28 * 23 * 200
+
+
+def test_the_best_model_is_judged_once(runs_folder, monkeypatch):
+    run = runs.create(configured(steps=400, seed=1), runs_folder / "run")
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", 1.0)
+    written = []
+    save = trainer.save_checkpoint
+
+    def noted(path, model, info, posterior):
+        written.append((path.name, info["step"], "importance_weighted" in info["heldout"]))
+        save(path, model, info, posterior)
+
+    monkeypatch.setattr(trainer, "save_checkpoint", noted)
+    list(trainer.trained(run))
+    best = [each for each in written if each[0] == run.best.name]
+    assert len(best) == len(set(best)) and best[-1][2]
+    assert len(written) > len(best)
+    assert torch.isfinite(weights(run.best)).all()
 
 
 # What is believed of a process

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from ui.train import watch
 from vae import runs
 from vae.runs import Run, processes, trainer
-from vae.training.loop import TrainingConfig
+from vae.training.loop import Progress, TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 PICKER = "model"
@@ -266,3 +266,18 @@ def test_the_words_of_a_run_explain_themselves():
     (best,) = (hover for words, hover in said.items() if "latents in use" in words)
     assert "change with the image" in best
     assert "never more than log p(x)" in app.sidebar.caption[0].help
+
+
+def test_finishing_is_a_state_with_words_and_progress(runs_folder):
+    run = alive("run")
+    run.set_status(step=4_000, phase="finishing", share=0.4)
+    for step in (3_900, 4_000):
+        zeros = dict.fromkeys((field.name for field in dataclasses.fields(Progress)), 0.0)
+        run.record(Progress(**zeros | {"step": step, "seconds": step / 100}))
+    app = visit(run="run")
+    said = " ".join(bar.proto.text for bar in app.get("progress"))
+    assert "judging the model" in said and "40 %" in said
+    assert "left" not in said
+    assert app.get("progress")[0].proto.value == 40
+    assert any("Finishing" in each.value for each in app.markdown)
+    assert not app.exception

@@ -260,7 +260,11 @@ def follow(run: runs.Run) -> None:
     news = {}
     silent = distributed.rank() > 0 or not sys.stderr.isatty()
     with tqdm(total=run.config.steps, unit="step", disable=silent, dynamic_ncols=True) as bar:
-        for progress in trainer.trained(run, say_place):
+
+        def finishing(share: float) -> None:
+            bar.set_description(f"judging the model, {100 * share:.0f} %")
+
+        for progress in trainer.trained(run, say_place, finishing):
             bar.update(progress.step - bar.n)
             news["ELBO"] = f"{progress.elbo:.1f}"
             if progress.heldout_elbo is not None:

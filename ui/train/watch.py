@@ -54,6 +54,7 @@ CHARTS = {
 STATES = {
     "queued": ("Queued", ":material/hourglass_top:", "blue"),
     "running": ("Training", ":material/play_circle:", "green"),
+    "finishing": ("Finishing", ":material/task_alt:", "green"),
     "stopped": ("Stopped", ":material/pause_circle:", "gray"),
     "finished": ("Finished", ":material/check_circle:", "green"),
     "failed": ("Failed", ":material/error:", "red"),
@@ -130,13 +131,17 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
         step = int(records.last("step") or 0)
     speed = _speed(records)
     text = f"step {step:,} of {steps:,}"
-    if status.state == "running" and speed:
+    share = min(1.0, step / steps)
+    if status.is_finishing:
+        share = status.share
+        text = f"step {step:,} · judging the model and writing it, {100 * share:.0f} %"
+    elif status.state == "running" and speed and step < steps:
         text += f" · {speed:,.0f} steps/s · {duration((steps - step) / speed)} left"
-    words, icon, colour = STATES[status.state]
+    words, icon, colour = STATES["finishing" if status.is_finishing else status.state]
     with st.container(horizontal=True, vertical_alignment="center", key="run_state"):
         st.badge(words, icon=icon, color=colour)
         st.caption(state_in_words(status))
-    st.progress(min(1.0, step / steps), text=text)
+    st.progress(min(1.0, max(0.0, share)), text=text)
     best = records.best
     with st.container(horizontal=True, key="run_figures"):
         for label, value, terms in (

@@ -70,6 +70,9 @@ class Status:
         created: When the run was made, in seconds since the epoch.
         since: When the state became what it is.
         place: How many other runs have to end before this one starts.
+        phase: What a running one does: nothing said while it trains, ``finishing`` after its last
+            step, while the model is judged and written.
+        share: How much of that phase is done, from 0 to 1.
     """
 
     state: str = "queued"
@@ -82,6 +85,8 @@ class Status:
     created: float = 0.0
     since: float = 0.0
     place: int = 0
+    phase: str = ""
+    share: float = 0.0
 
     @classmethod
     def of(cls, said: dict) -> "Status":
@@ -109,6 +114,11 @@ class Status:
     def is_alive(self) -> bool:
         """Whether the run goes on by itself: it is being trained, or will be."""
         return self.state in ALIVE
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether its last step is taken, and the model is being judged and written."""
+        return self.state == "running" and self.phase == "finishing"
 
     @property
     def process(self) -> Process | None:

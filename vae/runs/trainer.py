@@ -4,10 +4,12 @@ Checkpoints come every few seconds, small pictures of the manifold as the steps 
 and a final word always, whatever ended the run.
 """
 
-__all__ = ["save", "summary", "trained"]
+__all__ = ["CheckpointClock", "summary", "trained"]
 
 import contextlib
+import copy
 import errno
+import math
 import re
 import signal
 import time
@@ -47,14 +49,25 @@ from vae.training.loop import Progress, TrainingState, train
 HEARTBEAT = 1.0
 PATIENCE = 0.3
 
-# Seconds between two checkpoints at the least; a slow one makes the next come later, so that
-# they stay within this share of the training time.
+# Seconds between two checkpoints at the least. A slow one makes the next come later, so that they
+# stay within a share of the training time; but what the model draws stands beside its curve, and
+# should be no older than so many seconds when the next has been written.
 CHECKPOINT_SECONDS = 2.0
+OLDEST = 12.0
 CHECKPOINT_SHARE = 0.02
 
 # Beyond this number of images a checkpoint is evaluated, and its posterior kept, on evenly spaced
 # ones: more would take longer than many a run and tell the same.
 EVALUATED_IMAGES = 2_000
+
+# Pixels that are decoded for each figure of a checkpoint, while training goes on and at its end,
+# where large images would take half a minute otherwise: they get fewer samples of each, and where
+# one is left, fewer images. A mean over images gains by more images what it loses by fewer
+# samples; the importance-weighted bound does not, so its samples stay and its images become fewer.
+DECODED_MEANWHILE = 2**21
+DECODED_AT_THE_END = 2**24
+SAMPLES = 16
+IMPORTANCE_SAMPLES = 64
 
 # Each snapshot comes when the steps have grown by this factor since the last.
 SNAPSHOT_FACTOR = 1.2
@@ -66,7 +79,11 @@ RESERVE = 64 * 1024
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def trained(run: Run, wait: Callable[[int], None] | None = None) -> Iterator[Progress]:
+def trained(
+    run: Run,
+    wait: Callable[[int], None] | None = None,
+    finishing: Callable[[float], None] | None = None,
+) -> Iterator[Progress]:
     """Train a run in this process, from where it stands to its end, and record it.
 
     It waits for its turn if other runs are being trained on this machine. It ends as ``finished``,
@@ -76,6 +93,8 @@ def trained(run: Run, wait: Callable[[int], None] | None = None) -> Iterator[Pro
     Arguments:
         run: The run.
         wait: Called with the number of runs that have to end first, whenever that changes.
+        finishing: Called after the last step, with the share of what is left to do then that is
+            done: the model is judged and written.
 
     Yields:
         Each record, once it is in the run's folder.
@@ -97,12 +116,18 @@ def trained(run: Run, wait: Callable[[int], None] | None = None) -> Iterator[Pro
             if run.status().process != me:
                 run.forget_stop()
             run.set_status(
-                state="queued", pid=me.pid, born=me.born, host=processes.host(), error=""
+                state="queued",
+                pid=me.pid,
+                born=me.born,
+                host=processes.host(),
+                error="",
+                phase="",
+                share=0.0,
             )
             queue.join(path, me)
             try:
                 if _turn_comes(run, wait):
-                    yield from _train_and_record(run)
+                    yield from _train_and_record(run, finishing)
                     # A request that came too late to matter stops nothing.
                     word.state = "stopped" if _was_cut_short(run) else "finished"
                 else:
@@ -140,14 +165,38 @@ def _turn_comes(run: Run, wait: Callable[[int], None] | None) -> bool:
     return True
 
 
-def _train_and_record(run: Run) -> Iterator[Progress]:
+class CheckpointClock:
+    """When the next checkpoint is due: soon, but so that they cost little.
+
+    Arguments:
+        now: The time, in seconds, as of all methods.
+    """
+
+    def __init__(self, now: float):
+        self.next = now + CHECKPOINT_SECONDS
+
+    def is_due(self, now: float) -> bool:
+        """Whether a checkpoint should be written."""
+        return now >= self.next
+
+    def saved(self, started: float, ended: float) -> None:
+        """One was written meanwhile."""
+        cost = ended - started
+        # The next is taken to cost as much.
+        wait = min(cost / CHECKPOINT_SHARE, OLDEST - 2 * cost)
+        self.next = ended + max(wait, CHECKPOINT_SECONDS)
+
+
+def _train_and_record(run: Run, finishing: Callable[[float], None] | None) -> Iterator[Progress]:
     config = run.config
     run.set_status(state="running")
     faces, state, train_set, heldout = _prepared(run)
     # What was recorded beyond the state that is gone on from comes again.
     run.forget_after(state.step)
     log(run, f"Training {run.name} from step {state.step:,} to {config.steps:,}.")
-    saved_at, save_cost, beat_at = time.monotonic(), 0.0, 0.0
+    checkpoints = _Checkpoints(run, state, faces)
+    due = CheckpointClock(time.monotonic())
+    beat_at = 0.0
     snapshots = run.snapshots()
     next_snapshot = snapshots[-1][0] * SNAPSHOT_FACTOR if snapshots else 1
 
@@ -157,10 +206,10 @@ def _train_and_record(run: Run) -> Iterator[Progress]:
         if state.step >= next_snapshot:
             snapshot(run, state.averaged, state.step)
             next_snapshot = state.step * SNAPSHOT_FACTOR
-        if now - saved_at > max(CHECKPOINT_SECONDS, save_cost / CHECKPOINT_SHARE):
-            save(run, state, faces)
-            saved_at = time.monotonic()
-            save_cost = saved_at - now
+        if due.is_due(now):
+            started = time.monotonic()
+            checkpoints.save()
+            due.saved(started, time.monotonic())
         if now - beat_at > HEARTBEAT:
             run.set_status(step=state.step)
             beat_at = now
@@ -168,10 +217,16 @@ def _train_and_record(run: Run) -> Iterator[Progress]:
         if any_rank(run.stop_requested()) and state.step < config.steps:
             break
     is_last = state.step >= config.steps
-    save(run, state, faces, final=is_last)
+
+    def say(share: float) -> None:
+        run.set_status(step=state.step, phase="finishing", share=share)
+        if finishing is not None:
+            finishing(share)
+
+    say(0.0)
     if is_last:
         snapshot(run, state.averaged, state.step)
-    run.set_status(step=state.step)
+    checkpoints.save(is_last, say)
 
 
 def _do_a_share(run: Run) -> Iterator[Progress]:
@@ -193,58 +248,105 @@ def _prepared(run: Run) -> tuple[Faces, TrainingState, np.ndarray, np.ndarray]:
     return faces, state, *faces.split(config.holdout, config.split, config.split_seed)
 
 
-def save(run: Run, state: TrainingState, faces: Faces, final: bool = False) -> None:
-    """Write the last checkpoint, the best one, and the state to resume from, in that order.
+class _Checkpoints:
+    """Writes the models of a run in training, with what they say of themselves.
 
-    Resuming needs the last file alone, so a crash between two of them loses nothing.
-
-    Raises:
-        VisageError: A file can't be written, or the weights are no longer numbers.
+    Arguments:
+        run: Whose files they are.
+        state: What is written.
+        faces: The data set.
     """
-    if not torch.isfinite(state.weights).all():
-        raise VisageError(
-            f"The weights stopped being numbers at step {state.step}: the last good checkpoint "
-            "is kept; try a lower learning rate."
+
+    def __init__(self, run: Run, state: TrainingState, faces: Faces):
+        self.run, self.state, self.faces = run, state, faces
+        self.parts = faces.split_indices(
+            run.config.holdout, run.config.split, run.config.split_seed
         )
-    _save_model(run, run.last, state.averaged, state.step, state, faces, final)
-    if len(state.best):
-        _save_model(run, run.best, state.best_model(), state.best_step, state, faces, final)
-    write_tensors(run.optimizer, state.tensors(), {})
+        # The step of the best model that this process has written: it stays the best for long.
+        self._best_step = -1
+
+    def save(self, final: bool = False, say: Callable[[float], None] = lambda share: None) -> None:
+        """Write the last checkpoint, the best one, and the state to resume from, in that order.
+
+        Resuming needs the last file alone, so a crash between two of them loses nothing.
+
+        Arguments:
+            final: Whether training is over, so that the models are looked at more closely.
+            say: Called with the share that is done, from time to time.
+
+        Raises:
+            VisageError: A file can't be written, or the weights are no longer numbers.
+        """
+        run, state = self.run, self.state
+        if not torch.isfinite(state.weights).all():
+            raise VisageError(
+                f"The weights stopped being numbers at step {state.step}: the last good "
+                "checkpoint is kept; try a lower learning rate."
+            )
+        is_best = state.best_step == state.step
+        is_new = len(state.best) and (final or state.best_step != self._best_step)
+        models = 2 if is_new and not is_best else 1
+        last = self._judged(state.averaged, state.step, final, lambda part: say(part / models))
+        save_checkpoint(run.last, *last)
+        if is_new:
+            best = last
+            if not is_best:
+                best = self._judged(
+                    state.best_model(), state.best_step, final, lambda part: say((1 + part) / 2)
+                )
+            save_checkpoint(run.best, *best)
+            self._best_step = state.best_step
+        write_tensors(run.optimizer, state.tensors(), {})
+
+    def _judged(
+        self, model: VAE, step: int, final: bool, say: Callable[[float], None]
+    ) -> tuple[VAE, dict, Gaussian]:
+        """The model to keep, what it says of itself, and its posterior of the training set."""
+        config, state = self.run.config, self.state
+        model = copy.deepcopy(model).cpu()
+        posterior = encode(model, self.faces.pixels(_spread(self.parts[0])))
+        if state.recipe.fit_to_data:
+            model, posterior = match_prior(model, posterior)
+        say(0.2)
+        train = self._figures(model, self.parts[0], final, bound=False)
+        say(0.5)
+        heldout = self._figures(model, self.parts[1], final, bound=final)
+        say(1.0)
+        info = {
+            "name": self.run.name,
+            "dataset": config.dataset,
+            "dataset_sha256": self.faces.sha256,
+            "split": {"how": config.split, "holdout": config.holdout, "seed": config.split_seed},
+            "recipe": config.recipe,
+            "seed": config.seed,
+            "step": step,
+            "samples": step * config.batch_size,
+            "seconds": state.seconds,
+            "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "train": train,
+            "heldout": heldout,
+            "active_units": active_units(posterior),
+        }
+        return model, info, Gaussian(*map(torch.from_numpy, posterior))
+
+    def _figures(self, model: VAE, part: np.ndarray, final: bool, bound: bool) -> dict:
+        """Means over a part of the set, and of how many images and samples they are."""
+        decoded = max(1, (DECODED_AT_THE_END if final else DECODED_MEANWHILE) // model.pixels)
+        some = _spread(part, decoded)
+        samples = min(SAMPLES, decoded // len(some)) if final else 1
+        found = summary(model, self.faces.pixels(some), samples)
+        found |= {"images": len(some), "samples": samples}
+        if bound:
+            some = _spread(part, max(1, decoded // IMPORTANCE_SAMPLES))
+            tighter = summary(model, self.faces.pixels(some), 1, IMPORTANCE_SAMPLES)
+            found["importance_weighted"] = tighter["importance_weighted"]
+            found |= {"importance_images": len(some), "importance_samples": IMPORTANCE_SAMPLES}
+        return found
 
 
-def _save_model(
-    run: Run,
-    path: Path,
-    model: VAE,
-    step: int,
-    state: TrainingState,
-    faces: Faces,
-    final: bool,
-) -> None:
-    config = run.config
-    parts = faces.split_indices(config.holdout, config.split, config.split_seed)
-    parts = [part[:: 1 + len(part) // EVALUATED_IMAGES] for part in parts]
-    train_set, heldout = map(faces.pixels, parts)
-    samples, importance_samples = (16, 64) if final else (1, 0)
-    posterior = encode(model, train_set)
-    if state.recipe.fit_to_data:
-        model, posterior = match_prior(model, posterior)
-    info = {
-        "name": run.name,
-        "dataset": config.dataset,
-        "dataset_sha256": faces.sha256,
-        "split": {"how": config.split, "holdout": config.holdout, "seed": config.split_seed},
-        "recipe": config.recipe,
-        "seed": config.seed,
-        "step": step,
-        "samples": step * config.batch_size,
-        "seconds": state.seconds,
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "train": summary(model, train_set, samples, importance_samples),
-        "heldout": summary(model, heldout, samples, importance_samples),
-        "active_units": active_units(posterior),
-    }
-    save_checkpoint(path, model, info, Gaussian(*map(torch.from_numpy, posterior)))
+def _spread(part: np.ndarray, most: int = EVALUATED_IMAGES) -> np.ndarray:
+    """Evenly spaced ones of a part of the set, about so many where it has more."""
+    return part[:: math.ceil(len(part) / min(most, EVALUATED_IMAGES))]
 
 
 def snapshot(run: Run, model: VAE, step: int) -> None:
@@ -297,7 +399,7 @@ class _FinalWord:
             state, sentence = "failed", _in_words(error)
         self._reserve.unlink(missing_ok=True)
         with contextlib.suppress(VisageError):
-            self.run.set_status(state=state, error=sentence)
+            self.run.set_status(state=state, error=sentence, phase="", share=0.0)
         with contextlib.suppress(OSError):
             if isinstance(error, Exception) and not isinstance(error, VisageError):
                 log(self.run, "".join(traceback.format_exception(error)))
