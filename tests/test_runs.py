@@ -292,7 +292,7 @@ def test_large_images_are_judged_by_fewer_and_the_checkpoint_says_by_how_many(
 
 
 def test_the_best_model_is_judged_once(runs_folder, monkeypatch):
-    run = runs.create(configured(steps=400, seed=1), runs_folder / "run")
+    run = runs.create(configured(steps=120, seed=1), runs_folder / "run")
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", 1.0)
     written = []
