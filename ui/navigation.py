@@ -21,6 +21,8 @@ PAGES = (
 
 def navigate(position: Literal["sidebar", "hidden"] = "sidebar") -> st.Page:
     """The page that the visitor asks for, one of :data:`PAGES`."""
+    # Without an icon of the app's own, Streamlit asks a font server for the page's: at once.
+    st.set_page_config(page_icon=HERE / "icon.svg", layout="wide")
     first, *others = (
         st.Page(
             HERE.parent / "pages" / f"{name}.py",
@@ -37,6 +39,5 @@ def navigate(position: Literal["sidebar", "hidden"] = "sidebar") -> st.Page:
     # Streamlit gives the first page the bare address, and knows of nothing at its name.
     by_name = st.Page(to_the_first, title="Explore", url_path="explore", visibility="hidden")
     page = st.navigation([first, *others, by_name], position=position)
-    # Without an icon of the app's own, Streamlit asks a font server for the page's.
-    st.set_page_config(f"{page.title} · Visage", page_icon=HERE / "icon.svg", layout="wide")
+    st.set_page_config(f"{page.title} · Visage")
     return page
