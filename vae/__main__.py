@@ -441,8 +441,8 @@ def evaluate_command(
     faces = datasets.load(name)
     if faces.image_shape != model.image_shape:
         raise VisageError(
-            f"{checkpoint} is a model of images of {model.image_shape}; those of {name} are of "
-            f"{faces.image_shape}."
+            f"{checkpoint} is a model of images of {'×'.join(map(str, model.image_shape))}; those "
+            f"of {name} are of {'×'.join(map(str, faces.image_shape))}."
         )
     split = card.split or Split("random", 0.1, 0)
     sets = faces.split(split.holdout, split.how, split.seed)

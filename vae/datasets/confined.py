@@ -91,7 +91,7 @@ class EndedError(VisageError):
 
     def __init__(self, name: str, why: str, about: str = "", index: int = -1):
         where = f"{name}: {about}" if about and about != name else name
-        super().__init__(f"{where} {why}: give it in a plainer or smaller form, or leave it out.")
+        super().__init__(f"{where} {why}.")
         self.why = why
         self.about = about
         self.index = index
@@ -217,7 +217,7 @@ def _ask(
 def _how_it_ended(code: int) -> str:
     if code < 0:
         return "is damaged in a way that ends whoever reads it"
-    return "can't be read, its reader ended unexpectedly (the server's log says how)"
+    return "can't be read: its reader ended unexpectedly, and the server's log says how"
 
 
 def _words(stream: BinaryIO) -> Iterator[Answer]:

@@ -151,8 +151,9 @@ def of_npy(path: Path) -> Faces:
     grey = images.ndim == 3
     colour = images.ndim == 4 and images.shape[3] == 3
     if images.dtype != np.uint8 or not (grey or colour) or 0 in images.shape:
+        held = "×".join(map(str, images.shape)) or "a single one"
         raise VisageError(
-            f"{path} must hold uint8 images of shape (N, H, W) or (N, H, W, 3); it holds "
-            f"{images.dtype} of shape {images.shape}."
+            f"{path} must hold whole images of uint8, N×H×W or N×H×W×3; it holds numbers of "
+            f"{images.dtype}, {held}."
         )
     return Faces(path.stem, images)

@@ -315,9 +315,6 @@ class ImageFiles:
     def nothing(self, skipped: Sequence[Skipped]) -> VisageError:
         """What is said where no image is left."""
         kinds = "png, jpeg, webp, bmp, tiff or pgm"
-        if len(skipped) == 1:
-            name, why = skipped[0]
-            return VisageError(f"{name[:60]} can't be taken: {why}. Give {kinds}.")
         if skipped:
             name, why = skipped[0]
             return VisageError(

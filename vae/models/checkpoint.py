@@ -124,9 +124,9 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
                 raise _foreign(path, f"{name} is {entry.get_dtype()}, not 32-bit floats")
             shape = entry.get_shape()
             if name in shapes and shape != shapes[name]:
-                raise _foreign(path, f"{name} has shape {shape}, not {shapes[name]}")
+                raise _foreign(path, f"{name} is {_said(shape)}, not {_said(shapes[name])}")
             if name not in shapes and (len(shape) != 2 or shape[1] != model.latent_dim):
-                raise _foreign(path, f"{name} has shape {shape}, not (N, {model.latent_dim})")
+                raise _foreign(path, f"{name} is {_said(shape)}, not N×{model.latent_dim}")
         weights = {name: file.get_tensor(name) for name in shapes}
         posterior = None
         if posterior_names:
@@ -221,6 +221,10 @@ def _info(file: safe_open, path: str | os.PathLike) -> dict:
                 f"{path} describes a model of {count:,} {what}, over the limit of {limit:,}."
             )
     return info
+
+
+def _said(shape: list[int]) -> str:
+    return "×".join(map(str, shape)) or "one number"
 
 
 def _foreign(path: str | os.PathLike, why: str) -> VisageError:

@@ -146,7 +146,10 @@ def check_sizes(image_shape: tuple, latent_dim: int, hidden_dims: tuple) -> None
     grey = len(image_shape) == 2
     colour = len(image_shape) == 3 and image_shape[2] == 3
     if not (grey or colour) or not all(map(positive, image_shape)):
-        raise VisageError(f"The image shape must be (H, W) or (H, W, 3), not {image_shape}.")
+        raise VisageError(
+            "Images must have a height and a width of at least 1 pixel, and 3 channels or none; "
+            f"these are {_said(image_shape, '×')}."
+        )
     if not positive(latent_dim):
         raise VisageError(
             f"The number of latent dimensions must be a whole number of at least 1, "
@@ -154,5 +157,11 @@ def check_sizes(image_shape: tuple, latent_dim: int, hidden_dims: tuple) -> None
         )
     if not hidden_dims or not all(map(positive, hidden_dims)):
         raise VisageError(
-            f"Each hidden layer needs a whole number of at least 1 unit, not {hidden_dims}."
+            "Give at least one hidden layer, each of a whole number of at least 1 unit, such as "
+            f"200 200: these are {_said(hidden_dims)}."
         )
+
+
+def _said(sizes: tuple, between: str = " ") -> str:
+    """Sizes as people write them."""
+    return between.join(map(str, sizes)) or "none"
