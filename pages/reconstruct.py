@@ -142,7 +142,8 @@ def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructio
                 f"**#{number}** · ELBO **{words.number(found.elbo[place])}** nats  \n"
                 f"log-likelihood {words.number(found.log_likelihood[place])} · "
                 f"KL {words.number(found.kl[place], 1)}  \n"
-                f"log p(x) ≈ {words.number(found.importance_weighted[place])}"
+                f"log p(x) ≈ {words.number(found.importance_weighted[place])}",
+                help=words.meaning("ELBO", "log-likelihood", "KL divergence", "log p(x)", "nats"),
             )
 
 

@@ -149,7 +149,10 @@ def draw_reconstructions(
         scale = max(1, 640 // triple.shape[1])
         with column.container(border=True, gap="small"):
             st.image(data_url(triple, scale), width="stretch", alt=f"Your photo and {label}")
-            st.markdown(f"{label}: ELBO **{words.number(elbo, 1)}** nats")
+            st.markdown(
+                f"{label}: ELBO **{words.number(elbo, 1)}** nats",
+                help=words.meaning("ELBO", "nats"),
+            )
     gain = refined.elbo[0] - refined.encoder_elbo[0]
     st.caption(
         "Your photo, its reconstruction, and where that is :red[brighter] or :blue[darker]. "
@@ -158,7 +161,8 @@ def draw_reconstructions(
         "once ([Kim et al., 2018](https://arxiv.org/abs/1802.02550)). The photo's log p(x), whose "
         "lower bound the ELBO is, is at least about "
         f"{words.number(refined.importance_weighted[0], 1)} nats by 128 importance samples of "
-        "the refined posterior."
+        "the refined posterior.",
+        help=words.meaning("log p(x)", "nats"),
     )
 
 
