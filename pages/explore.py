@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from ui import header, library, link, paths, session, words
-from ui.latent_pad import latent_pad, settled
+from ui.latent_pad import draw_arrows, latent_pad
 from ui.library import Choice, Stored
 from ui.pictures import data_url
 from vae import images, latent
@@ -18,7 +18,7 @@ SECONDS = 1.5
 def main() -> None:
     header.open_page("Explore", explain)
     choice, checkpoint = session.chosen()
-    link.read_point(checkpoint.model.latent_dim)
+    link.read_start(checkpoint.model.latent_dim)
     st.fragment(explore, run_every=SECONDS if choice.is_running else None)(choice)
 
 
@@ -49,36 +49,31 @@ def explore(choice: Choice) -> None:
     if choice is None or choice.state != state:
         st.rerun()
     checkpoint = library.load(choice.stored)
-    start, start_version = link.starting_point(checkpoint.model.latent_dim)
-    arrows = []
-    if st.session_state.get("explore_arrows"):
-        here = settled(checkpoint, "explore")
-        arrows = paths.directions(choice.stored, here)
+    start = link.starting_point(checkpoint.model.latent_dim)
     pad = latent_pad(
         checkpoint,
         key="explore",
         model_id=choice.name,
         version=str(choice.version),
-        z=start,
-        z_version=start_version,
-        arrows=arrows,
+        z=start.z,
+        z_version=start.version,
+        pins=start.pins,
+        axes=start.axes,
     )
-    st.toggle(
-        "Directions of most and least change",
-        key="explore_arrows",
-        persist_state="session",
-        help="The eigenvectors of the metric that the decoder induces at z: see Morph.",
-    )
-    link.write_point(pad.z)
+    link.write_state(pad)
     tell_density(pad.z)
     show_neighbours(choice, pad.z)
+    # Measuring a model takes seconds, once: last, and not at every step of one in training.
+    if pad.arrows and not choice.is_running:
+        draw_arrows("explore", choice.name, paths.directions(choice.stored, pad.z))
 
 
 def tell_density(z: np.ndarray) -> None:
     here, peak = latent.log_prior(np.stack([z, np.zeros_like(z)]))
     st.markdown(
         f"**log p(z) = {words.number(here, 2)} nats**, the log-density of the prior at this "
-        f"point; at the origin, its peak, it is {words.number(peak, 2)}."
+        f"point; at the origin, its peak, it is {words.number(peak, 2)}.",
+        help=words.meaning("log p(z)", "σ", "nats"),
     )
 
 

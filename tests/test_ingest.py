@@ -340,7 +340,7 @@ def test_one_broken_image_is_skipped_and_listed(olivetti):
 
 
 def test_nothing_to_take_gets_a_sentence_and_leaves_nothing(data_folder):
-    with pytest.raises(VisageError, match=r"a\.png can't be taken: it is damaged"):
+    with pytest.raises(VisageError, match=r"a\.png was skipped because it is damaged"):
         look({"a.png": io.BytesIO(b"no")})
     with pytest.raises(VisageError, match="There is no image in it"):
         look({"a.zip": zipped({})})

@@ -162,7 +162,6 @@ def test_overlays_and_a_grid_of_equal_change_on_the_manifold(shipped, latent_dim
 @pytest.mark.parametrize("latent_dim", [1, 2, 20])
 def test_directions_of_change_on_the_pad(shipped, latent_dim):
     app = visit(shipped, latent_dim, page="explore")
-    app.toggle(key="explore_arrows").set_value(True).run()
     assert not app.exception
     path = shipped / "small.safetensors"
     arrows = paths.directions(Stored.of(path), np.zeros(latent_dim))

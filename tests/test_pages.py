@@ -147,12 +147,24 @@ def test_a_link_chooses_the_model_and_the_point(shipped):
     assert sentences(app) == []
     assert app.selectbox(key="model").value == "b"
     assert app.query_params["z"] == "0.5,-1.25"
-    np.testing.assert_array_equal(app.session_state["start"], [0.5, -1.25])
+    np.testing.assert_array_equal(app.session_state["start"].z, [0.5, -1.25])
 
 
 @pytest.mark.parametrize(
     "query",
-    [{"model": "none"}, {"z": "1"}, {"z": "a,b"}, {"z": "nan,0"}, {"z": "1e9,0"}, {"z": ""}],
+    [
+        {"model": "none"},
+        {"z": "1"},
+        {"z": "a,b"},
+        {"z": "nan,0"},
+        {"z": "1e9,0"},
+        {"z": ""},
+        {"pins": "1,2;x"},
+        {"pins": "1,2,3"},
+        {"axes": "1"},
+        {"axes": "1,1"},
+        {"axes": "1,3"},
+    ],
 )
 def test_a_bad_link_is_ignored_with_one_sentence(query, shipped):
     save_model(shipped / "a.safetensors", **OLIVETTI)
@@ -161,6 +173,34 @@ def test_a_bad_link_is_ignored_with_one_sentence(query, shipped):
     assert app.selectbox(key="model").value == "a"
     assert app.query_params["z"] == "0,0"
     assert sentences(app.run()) == []
+
+
+def test_a_link_brings_pins_and_axes(shipped):
+    save_model(shipped / "a.safetensors", 3, **OLIVETTI)
+    link = {"z": "0.5,-23.25,0", "pins": "1,2,3;-1,0,0.5", "axes": "3,1"}
+    app = visit(**link)
+    assert sentences(app) == []
+    assert dict(app.query_params) == {"model": "a"} | link
+    # What the visitor's other pages see of them.
+    memory = app.session_state["explore-memory-3"]
+    assert memory["start"]["pins"] == [[1, 2, 3], [-1, 0, 0.5]]
+    assert memory["start"]["axes"] == [2, 0]
+    assert sentences(app.run()) == []
+    assert dict(app.query_params) == {"model": "a"} | link
+    app.query_params["pins"] = "0,0,1"
+    app.run()
+    assert app.session_state["explore-memory-3"]["start"]["pins"] == [[0, 0, 1]]
+    assert app.query_params["z"] == link["z"]
+
+
+def test_figures_explain_themselves_where_they_are_met(shipped):
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    (density,) = (text for text in visit().markdown if "log p(z)" in text.value)
+    assert "log-density of the prior" in density.help and "nats" in density.help
+    cards = [text for text in visit("reconstruct").main.caption if "ELBO" in text.value]
+    assert cards
+    for card in cards:
+        assert all(word in card.help for word in ("ELBO", "KL divergence", "nats"))
 
 
 def test_explore_shows_the_nearest_training_faces(shipped):

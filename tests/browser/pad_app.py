@@ -8,7 +8,7 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ui.latent_pad import Arrow, Mark, latent_pad
+from ui.latent_pad import Arrow, Mark, draw_arrows, latent_pad
 from vae.models.checkpoint import load_checkpoint
 
 
@@ -28,18 +28,21 @@ def explore() -> None:
     st.button("Rerun")
     if st.button("Move"):
         st.session_state.moves = st.session_state.get("moves", 0) + 1
+    if st.button("Far"):
+        st.session_state.moves = -1
     moves = st.session_state.get("moves", 0)
     ones = [1.0] * latents
+    wanted = {0: None, -1: [-23.5, 4.0]}.get(moves, ones)
     state = latent_pad(
         checkpoint,
         key="pad",
         model_id=str(path),
         version=str(written),
-        z=ones if moves else None,
+        z=wanted,
         z_version=moves,
-        arrows=[Arrow(ones, [0.0] * latents, "most")],
         marks=[Mark(ones, "a mark")],
     )
+    draw_arrows("pad", str(path), [Arrow(ones, [0.0] * latents, "most")])
     st.text(f"settled at {state.z.round(4).tolist()}, {len(state.pins)} pins, {state.moved}")
 
 

@@ -46,6 +46,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(folder / "two.safetensors", checkpoint(2, (200,)))
     save(folder / "twin.safetensors", checkpoint(2, (200,), seed=1))
     save(folder / "four.safetensors", checkpoint(4, (32, 64)))
+    save(folder / "ten.safetensors", checkpoint(10, (32,)))
     save(folder / "one.safetensors", checkpoint(1))
     save(folder / "colour.safetensors", checkpoint(2, (32,), (12, 16, 3)))
     save(folder / "broken.safetensors", broken)
@@ -218,17 +219,76 @@ def test_drag_goes_on_outside_the_pad(page: Page):
     assert where(page) == pytest.approx([-4, -2], abs=0.02)
 
 
-def test_pen_and_touch_drag_too(browser: Browser, app: str):
-    with browser.new_context(has_touch=True, viewport={"width": 380, "height": 900}) as context:
+class Finger:
+    """A finger on a phone's screen, in shares of the plane from its left and bottom edges."""
+
+    def __init__(self, page: Page):
+        self.page = page
+        self.session = page.context.new_cdp_session(page)
+        page.locator(".pad").evaluate("pad => pad.scrollIntoView({ block: 'center' })")
+        self.box = page.locator(".pad").bounding_box()
+
+    def at(self, across: float, up: float) -> dict[str, float]:
+        left, top, side = self.box["x"], self.box["y"], self.box["width"]
+        return {"x": left + across * side, "y": top + (1 - up) * side}
+
+    def send(self, kind: str, *points: dict[str, float]) -> None:
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+
+    def swipe(self, start: tuple, end: tuple, rest: int = 0) -> None:
+        self.send("touchStart", self.at(*start))
+        self.page.wait_for_timeout(rest)
+        for share in np.linspace(0, 1, 12)[1:]:
+            self.send(
+                "touchMove", self.at(*((1 - share) * np.array(start) + share * np.array(end)))
+            )
+            self.page.wait_for_timeout(16)
+        self.send("touchEnd")
+
+    def scrolled(self) -> float:
+        """How far the page has moved under the finger."""
+        return self.box["y"] - self.page.locator(".pad").bounding_box()["y"]
+
+
+@pytest.fixture
+def finger(browser: Browser, app: str) -> Iterator[Finger]:
+    viewport = {"width": 380, "height": 700}
+    with browser.new_context(has_touch=True, is_mobile=True, viewport=viewport) as context:
         page = context.new_page()
         page.goto(app)
         ready(page)
-        assert page.locator(".pad").evaluate("pad => getComputedStyle(pad).touchAction") == "none"
-        page.locator(".pad").scroll_into_view_if_needed()
-        box = page.locator(".pad").bounding_box()
-        x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"]
-        page.touchscreen.tap(x, y)
-        assert where(page) == pytest.approx([2, 2], abs=0.05)
+        yield Finger(page)
+
+
+def test_a_tap_moves_z(finger: Finger):
+    point = finger.at(0.75, 0.75)
+    finger.page.touchscreen.tap(point["x"], point["y"])
+    assert where(finger.page) == pytest.approx([2, 2], abs=0.1)
+    settled(finger.page, where(finger.page))
+
+
+def test_a_swipe_up_or_down_scrolls_the_page_and_leaves_z(finger: Finger):
+    finger.swipe((0.2, 0.3), (0.2, 0.8))
+    finger.page.wait_for_timeout(300)
+    assert abs(finger.scrolled()) > 50
+    assert where(finger.page) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("start", "rest"),
+    [((0.5, 0.5), 0), ((0.8, 0.2), 600)],
+    ids=["from the point", "after a hold"],
+)
+def test_a_finger_that_holds_the_point_drags_it_up(finger: Finger, start, rest):
+    finger.swipe(start, (start[0], 0.9), rest)
+    assert where(finger.page) == pytest.approx([8 * start[0] - 4, 3.2], abs=0.1)
+    assert abs(finger.scrolled()) < 2
+
+
+def test_a_drag_that_begins_sideways_goes_anywhere(finger: Finger):
+    finger.swipe((0.2, 0.2), (0.8, 0.3))
+    assert where(finger.page) == pytest.approx([2.4, -1.6], abs=0.1)
+    assert abs(finger.scrolled()) < 2
 
 
 def test_weights_travel_once(page: Page, models: Path):
@@ -421,7 +481,6 @@ def test_two_latents_of_many_are_chosen(page: Page):
     page.locator(".pad").press("ArrowUp")
     page.locator(".pad").press("Shift+ArrowRight")
     assert where(page) == [0, 0.5, 0.05, 0]
-    page.get_by_text("Faces", exact=True).click()
     manifold = page.locator("canvas.manifold")
     expect(manifold).to_be_visible()
     page.wait_for_timeout(500)
@@ -439,6 +498,73 @@ def test_less_motion_jumps(browser: Browser, app: str):
         page.locator(".pad").press("Shift+ArrowRight")
         page.get_by_role("button", name="Origin").click()
         assert where(page) == [0, 0]
+
+
+def test_what_is_shown_is_chosen_and_remembered(page: Page):
+    names = ("Faces", "Points", "Arrows", "Smooth")
+    for name in names:
+        expect(page.get_by_label(name, exact=True)).to_be_checked()
+    arrow, manifold = page.locator(".overlay .arrow"), page.locator("canvas.manifold")
+    expect(arrow).to_have_count(1)
+    expect(manifold).to_be_visible()
+    rendering = "canvas => getComputedStyle(canvas).imageRendering"
+    assert page.locator("canvas.face").evaluate(rendering) == "auto"
+    page.get_by_text("Faces", exact=True).click()
+    page.get_by_text("Arrows", exact=True).click()
+    page.get_by_title("Pixels", exact=False).click()
+    for _ in range(2):
+        expect(arrow).to_have_count(0)
+        expect(manifold).to_be_hidden()
+        assert page.locator("canvas.face").evaluate(rendering) == "pixelated"
+        page.reload()
+        ready(page)
+    expect(page.get_by_label("Points", exact=True)).to_be_checked()
+
+
+def test_rings_and_modes_explain_themselves_under_the_pointer(page: Page):
+    expect(page.get_by_title("1 standard deviation of the prior")).to_have_text("1σ")
+    expect(page.get_by_title("of its samples lie nearer")).to_have_count(3)
+    expect(page.get_by_title("standard deviation σ of every pixel")).to_be_visible()
+
+
+def test_the_plane_goes_as_far_as_z_and_comes_back(page: Page):
+    page.get_by_role("button", name="Far").click()
+    settled(page, [-23.5, 4.0])
+    expect(page.locator(".readout")).to_have_text("z = (−23.50, 4.00)")
+    slider = page.get_by_role("slider", name="z₁", exact=True)
+    expect(slider).to_have_js_property("value", "-23.5")
+    pad, cursor = (page.locator(name).bounding_box() for name in (".pad", ".cursor"))
+    assert pad["x"] < cursor["x"] < pad["x"] + 0.2 * pad["width"]
+    page.locator(".pad").press("ArrowUp")
+    settled(page, [-23.5, 4.05])
+    page.get_by_role("button", name="Origin").click()
+    settled(page, [0, 0])
+    expect(slider).to_have_js_property("max", "4")
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1440, 900)])
+def test_every_slider_is_in_sight(browser: Browser, app: str, size):
+    width, height = size
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
+        page = context.new_page()
+        page.goto(app)
+        ready(page)
+        choose(page, "ten")
+        sliders = page.locator(".slider")
+        expect(sliders).to_have_count(10)
+        box = page.locator(".sliders").bounding_box()
+        for i in (0, 9):
+            slider = sliders.nth(i).bounding_box()
+            assert box["y"] <= slider["y"]
+            assert slider["y"] + slider["height"] <= box["y"] + box["height"]
+
+
+def test_the_tray_takes_no_room_before_there_is_a_pin(page: Page):
+    expect(page.locator(".tray")).to_be_hidden()
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.locator(".tray .kept")).to_have_count(1)
+    page.get_by_role("button", name="Remove pinned face 1").click(force=True)
+    expect(page.locator(".tray")).to_be_hidden()
 
 
 # What it says when there is nothing to decode
@@ -563,7 +689,7 @@ def test_200_mounts_and_model_switches_leave_nothing_behind(browser: Browser):
                     await frame();
                     unmount[0] = mountWeights({ data: bytes[1] });
                     const inside = (selector) => parentElement.querySelector(selector);
-                    inside("[value=faces]").click();
+                    inside("[name=faces]").click();
                     inside("[name=pin]").click();
                     inside(".pad").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp" }));
                     inside("[name=play]").click();

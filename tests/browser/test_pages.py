@@ -143,6 +143,54 @@ def test_a_link_opens_the_same_face(browser, app):
         assert same_picture(visit.open(link), here)
 
 
+def test_pins_and_axes_survive_a_reload_and_travel_in_the_link(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(f"{app}/?model=frey-10d")
+        face(page)
+        page.get_by_label("Latent across").select_option("4")
+        expect(page).to_have_url(re.compile("axes=5"))
+        page.locator(".pad").press("Shift+ArrowRight")
+        page.get_by_role("button", name="Pin", exact=True).click()
+        expect(page).to_have_url(re.compile("pins=0"))
+        page.reload()
+        there = face(page)
+        expect(page.locator(".tray .kept")).to_have_count(1)
+        expect(page.get_by_label("Latent across")).to_have_value("4")
+        settle(page)
+        link = page.url
+    with Visit(browser) as visit:
+        page = visit.open(link)
+        assert same_picture(page, there)
+        expect(page.locator(".tray .kept")).to_have_count(1)
+        expect(page.get_by_label("Latent across")).to_have_value("4")
+        page.get_by_role("button", name="Remove pinned face 1").click(force=True)
+        expect(page).not_to_have_url(re.compile("pins="))
+        assert not visit.problems
+
+
+def test_a_link_goes_as_far_as_its_z(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(f"{app}/?model=frey-2d&z=-31.5,12")
+        face(page)
+        expect(page.locator(".readout")).to_have_text("z = (−31.50, 12.00)")
+        slider = page.get_by_role("slider", name="z₁", exact=True)
+        expect(slider).to_have_js_property("value", "-31.5")
+        pad, cursor = (page.locator(name).bounding_box() for name in (".pad", ".cursor"))
+        assert pad["x"] <= cursor["x"] and pad["y"] <= cursor["y"]
+        assert not visit.problems
+
+
+@pytest.mark.parametrize("model", ["frey-2d", "frey-10d"])
+def test_on_a_projector_the_whole_pad_is_in_sight(browser, app, model):
+    with Visit(browser) as visit:
+        visit.page.set_viewport_size({"width": 1280, "height": 720})
+        page = visit.open(f"{app}/?model={model}")
+        face(page)
+        for part in (".slider", ".actions button", ".pad", ".frame"):
+            for box in (element.bounding_box() for element in page.locator(part).all()):
+                assert box["y"] >= 0 and box["y"] + box["height"] <= 720
+
+
 def same_picture(page: Page, there: str) -> bool:
     """Whether two drawn faces agree to within a few grey values: the link rounds z."""
     measure = """async ([one, other]) => {

@@ -5,10 +5,11 @@ and the face follows the pointer there; Python hears of z only when it has settl
 
 The pad is two mounts of components, since a rerun repeats only those whose data have changed:
 ``weights.js`` carries the model, large and rarely new, and ``pad.js`` all that may change with a
-rerun. They meet in the browser under the pad's key.
+rerun. A third, ``arrows.js``, brings what may take the server a while. They meet in the browser
+under the pad's key.
 """
 
-__all__ = ["Arrow", "Mark", "PadState", "latent_pad", "pinned", "settled"]
+__all__ = ["Arrow", "Mark", "PadState", "draw_arrows", "latent_pad", "pinned"]
 
 import functools
 import json
@@ -36,7 +37,8 @@ MOST_PINS = 6
 ROOMY_SLIDERS = 4
 
 # The half-width of the plane and of the sliders, in standard deviations of the prior: at least the
-# first, and wider up to the second where the posterior's means lie further out.
+# first, wider up to the second where the posterior's means lie further out, and as wide as need be
+# where z does.
 EXTENT = 4.0, 8.0
 
 HERE = Path(__file__).parent
@@ -77,11 +79,15 @@ class PadState:
         z: The latent point, of shape (K,); the origin until the visitor has moved.
         pins: The latent points of the faces kept in the tray, of shape (K,) each.
         moved: Whether it was the visitor who moved z there, and not a page.
+        axes: The latents that run across and upwards; only across where K = 1.
+        arrows: Whether the visitor wants to see arrows.
     """
 
     z: np.ndarray
     pins: list[np.ndarray] = field(default_factory=list)
     moved: bool = False
+    axes: tuple[int, ...] = (0, 1)
+    arrows: bool = True
 
 
 def latent_pad(
@@ -92,7 +98,8 @@ def latent_pad(
     version: str,
     z: Sequence[float] | np.ndarray | None = None,
     z_version: int | str = 0,
-    arrows: Sequence[Arrow] = (),
+    pins: Sequence[np.ndarray] | None = None,
+    axes: Sequence[int] | None = None,
     marks: Sequence[Mark] = (),
 ) -> PadState:
     """Draw the pad of a model and return where it has settled.
@@ -104,8 +111,9 @@ def latent_pad(
         version: What changes with the model's weights. A new version of the same model takes over
             in place: z and the pins stay.
         z: Where the page wants the pad, of shape (K,); the origin by default.
-        z_version: Only when this changes does the pad glide to ``z``.
-        arrows: Directions to draw on the plane.
+        z_version: Only when this changes does the pad glide to ``z``, and take up what follows.
+        pins: What the page wants in the tray, of shape (K,) each; by default what is there.
+        axes: The latents that the page wants across and upwards; by default as they are.
         marks: Points to draw on the plane.
 
     Returns:
@@ -114,7 +122,7 @@ def latent_pad(
     """
     if checkpoint is None:
         _component(2, 5 / 7)(key=f"{key}-empty", data={"channel": key, "problem": NO_MODEL})
-        return PadState(np.zeros(2))
+        return PadState(np.zeros(2), arrows=False)
 
     model = checkpoint.model
     layers = latent.decoder_layers(model)
@@ -125,14 +133,21 @@ def latent_pad(
     height, width = model.image_shape[:2]
     mount = f"{key}-{model.latent_dim}-{height}x{width}"
     memory = st.session_state.setdefault(f"{key}-memory-{model.latent_dim}", {})
+    default_axes = range(min(2, model.latent_dim))
     # What the pad starts from is frozen while it is mounted, so that a page which passes its
     # settled z back (in the URL, say) changes nothing that would have to be sent again.
     if memory.get("z_version", object()) != z_version:
-        before = memory.get("settled", {})
-        pins = before["pins"] if before.get("model") == model_id else []
+        before = memory.get("settled", memory.get("start", {}))
+        kept = before["pins"] if before.get("model") == model_id else []
         memory.clear()
         memory["z_version"] = z_version
-        memory["start"] = {"model": model_id, "z": _json(wanted), "pins": pins}
+        memory["start"] = {
+            "model": model_id,
+            "z": _json(wanted),
+            "pins": kept if pins is None else [_json(pin) for pin in pins][:MOST_PINS],
+            "axes": list(before.get("axes", default_axes) if axes is None else axes),
+            "arrows": before.get("arrows", True),
+        }
     elif mount not in st.session_state and "settled" in memory:
         memory["start"] = memory["settled"]
 
@@ -142,7 +157,7 @@ def latent_pad(
         if payload is None:
             problem = NOT_FINITE
         else:
-            _carrier()(key=f"{mount}-weights", data=payload)
+            _part("weights")(key=f"{mount}-weights", data=payload)
         result = _component(model.latent_dim, width / height)(
             key=mount,
             data={
@@ -150,10 +165,6 @@ def latent_pad(
                 "problem": problem,
                 "z_version": z_version,
                 "start": memory["start"],
-                "arrows": [
-                    {"vector": _json(arrow.vector), "at": _json(arrow.at), "label": arrow.label}
-                    for arrow in arrows
-                ],
                 "marks": [{"z": _json(mark.z), "label": mark.label} for mark in marks],
             },
             default={"settled": None},
@@ -164,26 +175,29 @@ def latent_pad(
     if settled and settled["z_version"] == z_version:
         memory["settled"] = settled
     now = memory.get("settled", memory["start"])
-    pins = now["pins"] if now.get("model") == model_id else []
     return PadState(
         np.array(now["z"], dtype=float),
-        [np.array(pin, dtype=float) for pin in pins],
+        [np.array(pin, dtype=float) for pin in now["pins"] if now.get("model") == model_id],
         "settled" in memory,
+        tuple(now["axes"]),
+        now["arrows"] and not problem,
     )
 
 
-def settled(checkpoint: Checkpoint, key: str) -> np.ndarray:
-    """Where a pad stands before it is drawn, of shape (K,): what to draw on it may depend on it.
+def draw_arrows(key: str, model_id: str, arrows: Sequence[Arrow]) -> None:
+    """Draw directions on a pad, instead of those that it had: at the end of a page's run, since
+    what takes time to find may come when the face has long been there.
 
     Arguments:
-        checkpoint: As for :func:`latent_pad`; so is ``key``.
+        key: As for :func:`latent_pad`; so is ``model_id``.
+        arrows: The directions.
     """
-    model = checkpoint.model
-    height, width = model.image_shape[:2]
-    state = st.session_state.get(f"{key}-{model.latent_dim}-{height}x{width}") or {}
-    memory = st.session_state.get(f"{key}-memory-{model.latent_dim}", {})
-    now = _checked(state.get("settled"), model.latent_dim) or memory.get("start")
-    return np.array(now["z"], dtype=float) if now else np.zeros(model.latent_dim)
+    drawn = [
+        {"vector": _json(arrow.vector), "at": _json(arrow.at), "label": arrow.label}
+        for arrow in arrows
+    ]
+    data = {"channel": key, "model": model_id, "arrows": drawn}
+    _part("arrows")(key=f"{key}-arrows", data=data)
 
 
 def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:
@@ -250,7 +264,7 @@ def _packed(_checkpoint: Checkpoint, channel: str, model_id: str, version: str) 
 @functools.cache
 def _component(latent_dim: int, aspect: float) -> Any:
     """The component with the room for its sliders and its face laid out before any script runs."""
-    row = 42 if latent_dim <= ROOMY_SLIDERS else 28
+    row = 42 if latent_dim <= ROOMY_SLIDERS else 25
     room = f"--latents: {latent_dim}; --row: {row}px; --aspect: {min(max(aspect, 0.6), 1.25):.4f}"
     html = (HERE / "pad.html").read_text(encoding="utf-8")
     return st.components.v2.component(
@@ -262,9 +276,10 @@ def _component(latent_dim: int, aspect: float) -> Any:
 
 
 @functools.cache
-def _carrier() -> Any:
+def _part(name: str) -> Any:
+    """A component that shows nothing and brings the pad something."""
     return st.components.v2.component(
-        "visage_weights", js=(HERE / "weights.js").read_text(encoding="utf-8")
+        f"visage_{name}", js=(HERE / f"{name}.js").read_text(encoding="utf-8")
     )
 
 
@@ -283,18 +298,21 @@ def _sliders(
     if st.session_state.get(version_name, object()) != z_version:
         st.session_state[version_name] = z_version
         for name, value in zip(names, wanted, strict=True):
-            st.session_state[name] = float(np.clip(value, -EXTENT[0], EXTENT[0]))
+            st.session_state[name] = float(value)
+    farthest = max(abs(st.session_state[name]) for name in names)
+    extent = max(EXTENT[0], float(np.ceil(farthest)))
     with controls:
         z = np.array(
             [
-                st.slider(f"z{number}", -EXTENT[0], EXTENT[0], step=0.05, key=name)
+                st.slider(f"z{number}", -extent, extent, step=0.05, key=name)
                 for number, name in enumerate(names, start=1)
             ]
         )
+    axes = tuple(range(min(2, len(z))))
     mean, _ = latent.decode(checkpoint.model, z)
     # Enlarged here, since a browser would blur a small picture.
     face.image(png(to_uint8(mean), scale=max(1, 480 // mean.shape[1])), width="stretch")
-    return PadState(z, moved=not np.allclose(z, wanted))
+    return PadState(z, moved=not np.allclose(z, wanted), axes=axes, arrows=False)
 
 
 def _checked(settled: Any, latent_dim: int) -> dict | None:
@@ -310,11 +328,16 @@ def _checked(settled: Any, latent_dim: int) -> dict | None:
 
     if not isinstance(settled, dict) or not is_point(settled.get("z")):
         return None
-    pins = settled.get("pins")
+    pins, axes = settled.get("pins"), settled.get("axes")
+    first = list(range(min(2, latent_dim)))
+    if not isinstance(axes, list) or len({*map(str, axes)}) != len(first):
+        axes = first
     return {
         "z": settled["z"],
         "pins": list(filter(is_point, pins))[:MOST_PINS] if isinstance(pins, list) else [],
         "model": settled.get("model"),
+        "axes": axes if all(axis in range(latent_dim) for axis in axes) else first,
+        "arrows": settled.get("arrows") is not False,
         "z_version": settled.get("z_version"),
     }
 

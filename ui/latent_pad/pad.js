@@ -26,8 +26,22 @@ const PATIENCE_MS = 10_000;
 // Up to so many sliders have their name and value above them; more have them beside.
 const ROOMY_SLIDERS = 4;
 
+// A finger that rests so long on the plane, or lands so near the point, holds the point.
+const HOLD_MS = 180;
+const NEAR_PX = 30;
+
+// How far a finger moves before it is neither resting nor tapping.
+const SLOP_PX = 8;
+
+// What is remembered between visits, and what is shown to who has chosen nothing yet.
+const MEMORY = "visage-pad";
+const SHOWN_AT_FIRST = { faces: true, points: true, arrows: true, grain: "smooth" };
+
 // What the manifold behind the plane may take of a frame.
 const SLICE_MS = 5;
+
+// Where the strip of faces begins with one latent, below the names of the rings.
+const STRIP_TOP = 26;
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -107,6 +121,29 @@ export function unpack(buffer) {
   const steps = take(Int16Array, header.points * sizes[0]);
   const points = Float32Array.from(steps, (step) => step * header.unit);
   return { ...header, latents: sizes[0], points, decoder: new Decoder(sizes, layers) };
+}
+
+/** What the visitor has chosen to see, in this browser; a private window may forget it. */
+function remembered() {
+  const shown = { ...SHOWN_AT_FIRST };
+  try {
+    const chosen = JSON.parse(localStorage.getItem(MEMORY)) ?? {};
+    for (const name in shown) {
+      if (typeof chosen[name] === typeof shown[name]) shown[name] = chosen[name];
+    }
+  } catch {
+    // There is no storage, or not what this wrote.
+  }
+  if (shown.grain !== "pixels") shown.grain = "smooth";
+  return shown;
+}
+
+function remember(shown) {
+  try {
+    localStorage.setItem(MEMORY, JSON.stringify(shown));
+  } catch {
+    // There is no storage here: it holds until the page is left.
+  }
 }
 
 const normal = () =>
@@ -255,8 +292,9 @@ class Face {
 }
 
 class Plane {
-  view = "data";
+  shown = SHOWN_AT_FIRST;
   axes = [0, 1];
+  own = 4;
   extent = 4;
 
   constructor(root) {
@@ -264,11 +302,12 @@ class Plane {
     this.canvas = root.querySelector(".chart");
     this.manifold = root.querySelector(".manifold");
     this.overlay = root.querySelector(".overlay");
+    this.rings = root.querySelector(".rings");
     this.cursor = root.querySelector(".cursor");
     this.chooser = root.querySelector(".axes");
     this.selects = [...this.chooser.querySelectorAll("select")];
     this.context = this.canvas.getContext("2d");
-    this.cells = this.manifold.getContext("2d", { alpha: false });
+    this.cells = this.manifold.getContext("2d");
     this.side = 0;
   }
 
@@ -283,24 +322,34 @@ class Plane {
       });
     }
     // A plane that shrank while a model trains would move everything under the pointer.
-    const grown = this.model?.model === model.model ? this.extent : 0;
-    this.extent = Math.max(grown, model.extent);
+    this.own = Math.max(this.model?.model === model.model ? this.own : 0, model.extent);
     this.model = model;
     this.painted = undefined;
   }
 
-  /** Make the plane wide enough for z. */
-  widen(z) {
-    const reach = Math.ceil(Math.max(...z.map(Math.abs)));
-    if (reach <= this.extent) return;
-    this.extent = reach;
+  /** Make the plane as wide as the model's data or, where they lie further out, these points. */
+  fit(...points) {
+    const reach = Math.max(...points.map((z) => Math.max(...z.map(Math.abs))));
+    // A little more than z, so that the cursor is not cut by the edge.
+    const extent = reach <= this.own ? this.own : Math.ceil(1.15 * reach);
+    if (extent === this.extent) return false;
+    this.extent = extent;
     this.painted = undefined;
+    return true;
   }
 
   /** Choose the latent of one axis; the axis that had it takes the other's. */
   choose(axis, latent) {
-    if (this.axes[1 - axis] === latent) this.axes[1 - axis] = this.axes[axis];
-    this.axes[axis] = latent;
+    const axes = [...this.axes];
+    if (axes[1 - axis] === latent) axes[1 - axis] = axes[axis];
+    axes[axis] = latent;
+    this.turn(axes);
+  }
+
+  /** Choose the latents of both axes. */
+  turn(axes) {
+    if (axes?.length !== this.axes.length || axes.every((k, i) => k === this.axes[i])) return;
+    this.axes = [...axes];
     this.selects.forEach((select, i) => (select.value = this.axes[i]));
     this.painted = undefined;
   }
@@ -325,6 +374,12 @@ class Plane {
       within((2 * (event.clientX - box.left)) / box.width - 1),
       within(1 - (2 * (event.clientY - box.top)) / box.height),
     ];
+  }
+
+  /** Where the cursor is, in the window's pixels. */
+  middle() {
+    const box = this.cursor.getBoundingClientRect();
+    return [box.left + box.width / 2, box.top + box.height / 2];
   }
 
   point(z) {
@@ -394,8 +449,9 @@ class Plane {
     const scale = canvas.width / this.side;
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, this.side, this.side);
-    const faces = this.view === "faces";
+    const { faces, points } = this.shown;
     this.manifold.hidden = !faces;
+    this.pad.classList.toggle("faces", faces);
     const style = getComputedStyle(this.pad);
     // Faces are as dark or light in either theme.
     this.ink = faces ? "white" : style.color;
@@ -403,11 +459,10 @@ class Plane {
     this.cloud = style.getPropertyValue("--cloud");
     context.shadowColor = faces ? "black" : "transparent";
     context.shadowBlur = 2 * scale;
+    if (faces && this.outdated(z)) this.startManifold(z);
+    if (points && this.model.latents > 1) this.drawPosterior();
     this.drawPrior();
-    if (faces) {
-      if (this.outdated(z)) this.startManifold(z);
-    } else if (this.model.latents === 1) this.drawDensity();
-    else this.drawPosterior();
+    if (points && this.model.latents === 1) this.drawDensity();
   }
 
   /** The axes, and the rings of 1, 2 and 3 standard deviations. */
@@ -424,8 +479,10 @@ class Plane {
     context.moveTo(0, middle);
     context.lineTo(side, middle);
     context.stroke();
+    const labels = [];
+    const unit = side / 2 / this.extent;
     for (const sigmas of [1, 2, 3]) {
-      const radius = (sigmas / this.extent) * (side / 2);
+      const radius = sigmas * unit;
       context.globalAlpha = (0.34 - 0.06 * sigmas) * this.firmness;
       context.beginPath();
       if (this.model.latents === 1) {
@@ -437,39 +494,62 @@ class Plane {
         context.arc(side / 2, side / 2, radius, 0, 2 * Math.PI);
       }
       context.stroke();
-      context.globalAlpha = Math.min(1, 0.6 * this.firmness);
-      context.textAlign = "left";
+      // Rings too near to each other for a label each, in a plane that goes far, have the last.
+      if (unit < 24 && (sigmas < 3 || radius < 24)) continue;
       const diagonal = radius * Math.SQRT1_2;
       const [x, y] =
         this.model.latents === 1
           ? [side / 2 + radius, 20]
           : [side / 2 + diagonal, side / 2 - diagonal];
-      context.fillText(`${sigmas}σ`, x + 4, y - 3);
+      labels.push(this.ringLabel(sigmas, x + 2, y - 14));
     }
+    this.rings.replaceChildren(...labels);
     context.globalAlpha = Math.min(1, 0.75 * this.firmness);
     context.textAlign = "right";
-    context.fillText(`${named(this.axes[0])} →`, side - 10, middle - 7);
+    const far = this.extent > this.own ? ` = ${this.extent}` : "";
+    context.fillText(`${named(this.axes[0])}${far} →`, side - 10, middle - 7);
     context.textAlign = "left";
     if (this.axes.length > 1) context.fillText(`↑ ${named(this.axes[1])}`, middle + 7, 17);
     context.globalAlpha = 1;
   }
 
+  /** The name of a ring, which says under the pointer what it means. */
+  ringLabel(sigmas, left, top) {
+    const inside = this.model.latents === 1 ? ["68", "95", "99.7"] : ["39", "86", "98.9"];
+    const label = document.createElement("span");
+    label.textContent = `${sigmas}σ`;
+    label.title =
+      `${sigmas} standard deviation${sigmas > 1 ? "s" : ""} of the prior p(z) from the origin: ` +
+      `${inside[sigmas - 1]} % of its samples lie nearer, as seen in this plane`;
+    Object.assign(label.style, { left: `${left}px`, top: `${top}px` });
+    return label;
+  }
+
   drawPosterior() {
     const { context, model, side } = this;
+    const { faces } = this.shown;
     const [across, up] = this.axes;
     const { points, latents } = model;
     const count = points.length / latents;
-    context.fillStyle = this.cloud;
+    context.fillStyle = faces ? "white" : this.cloud;
     // Few points are drawn firmly, thousands lightly, so that density shows as shade.
     context.globalAlpha = Math.min(0.95, Math.max(0.5, 36 / Math.sqrt(count)));
-    const radius = Math.max(1.3, side / 300);
+    const radius = Math.max(faces ? 1.5 : 1.3, side / 300);
+    context.save();
+    context.shadowColor = "transparent";
+    if (faces) {
+      context.strokeStyle = "rgb(0 0 0 / 45%)";
+      context.lineWidth = 0.5;
+    }
     for (let row = 0; row < points.length; row += latents) {
       const x = this.toPixels(points[row + across]);
       const y = side - this.toPixels(points[row + up]);
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
       context.fill();
+      if (faces) context.stroke();
     }
+    context.restore();
     context.globalAlpha = 1;
   }
 
@@ -518,18 +598,23 @@ class Plane {
     const columns = Math.max(8, Math.min(24, Math.round(this.side / 26)));
     const rows = this.axes.length > 1 ? Math.max(1, Math.round((columns * width) / height)) : 1;
     this.again = false;
-    this.painting = { model: this.model, axes: [...this.axes], columns, rows, cell: 0 };
+    const { model, extent, side } = this;
+    // With one latent, a strip of faces above the density.
+    const tall = this.axes.length > 1 ? side / rows : ((side / columns) * height) / width;
+    const top = this.axes.length > 1 ? 0 : STRIP_TOP;
+    this.painting = { model, extent, axes: [...this.axes], columns, rows, tall, top, cell: 0 };
     this.painting.z = Float32Array.from(this.painted);
     this.thumbnail ??= document.createElement("canvas");
     this.stop();
+    if (rows === 1) this.cells.clearRect(0, 0, this.manifold.width, this.manifold.height);
     this.frame = requestAnimationFrame(() => this.paintCells());
   }
 
   paintCells() {
-    const { cells, side, extent, painting } = this;
-    const { model, axes, columns, rows, z } = painting;
+    const { cells, side, painting } = this;
+    const { model, extent, axes, columns, rows, tall, top, z } = painting;
     const end = performance.now() + SLICE_MS;
-    const [width, height] = [side / columns, side / rows];
+    const width = side / columns;
     const scale = this.manifold.width / side;
     cells.setTransform(scale, 0, 0, scale, 0, 0);
     cells.imageSmoothingQuality = "high";
@@ -539,7 +624,7 @@ class Plane {
       z[axes[0]] = ((2 * column + 1) / columns - 1) * extent;
       if (axes.length > 1) z[axes[1]] = (1 - (2 * row + 1) / rows) * extent;
       drawMean(this.thumbnail, model, z);
-      cells.drawImage(this.thumbnail, column * width, row * height, width, height);
+      cells.drawImage(this.thumbnail, column * width, top + row * tall, width, tall);
     }
     this.frame = 0;
     if (painting.cell < columns * rows) this.frame = requestAnimationFrame(() => this.paintCells());
@@ -548,7 +633,7 @@ class Plane {
 
   /** Whether the manifold is wanted and not the one through this point. */
   outdated(z) {
-    if (this.view !== "faces") return false;
+    if (!this.shown.faces) return false;
     return !this.painted || z.some((x, k) => !this.axes.includes(k) && x !== this.painted[k]);
   }
 
@@ -588,17 +673,20 @@ class Sliders {
       this.values = rows.map((row) => row.querySelector(".value"));
     }
     for (const input of this.inputs) Object.assign(input, { min: -extent, max: extent });
+    this.moved = true;
   }
 
   point(z, extent) {
     this.inputs.forEach((input, k) => {
       const text = written(z[k]);
-      if (this.values[k].textContent === text && Math.abs(input.value - z[k]) < 0.005) return;
+      const stays = this.values[k].textContent === text && Math.abs(input.value - z[k]) < 0.005;
+      if (stays && !this.moved) return;
       input.value = z[k];
       input.setAttribute("aria-valuetext", text);
       input.style.setProperty("--filled", `${50 * (1 + z[k] / extent)}%`);
       this.values[k].textContent = text;
     });
+    this.moved = false;
   }
 }
 
@@ -631,9 +719,9 @@ class Tray {
   draw(model, pins) {
     this.model = model;
     this.pins = pins;
-    const items = Array.from({ length: MOST_PINS }, (_, i) => {
+    this.list.hidden = !pins.length;
+    const items = pins.map((_, i) => {
       const item = document.createElement("li");
-      if (!pins[i]) return item;
       item.className = "kept";
       const face = document.createElement("canvas");
       drawMean(face, model, pins[i]);
@@ -750,6 +838,14 @@ function knotsThrough(model, z) {
   return knots;
 }
 
+/** Where what Python sends apart from the pad's own data lies: models and arrows, by channel. */
+function theShelf() {
+  globalThis.visageShelf ??= new EventTarget();
+  globalThis.visageShelf.models ??= new Map();
+  globalThis.visageShelf.arrows ??= new Map();
+  return globalThis.visageShelf;
+}
+
 class Pad {
   z = new Float32Array(2);
   pins = [];
@@ -763,8 +859,10 @@ class Pad {
     this.playButton = root.querySelector("[name=play]");
     this.ending = new AbortController();
     const { signal } = this.ending;
+    this.shown = remembered();
     this.face = new Face(root);
     this.plane = new Plane(root);
+    this.show();
     this.sliders = new Sliders(root);
     this.motion = new Motion();
     this.tray = new Tray(root, {
@@ -785,6 +883,7 @@ class Pad {
     this.motion.stop();
     this.plane.stop();
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.holding);
     clearTimeout(this.settling);
     clearTimeout(this.patience);
     delete this.host.visagePad;
@@ -798,8 +897,9 @@ class Pad {
     const moved = !first && data.z_version !== this.data.z_version;
     this.data = data;
     if (first) {
-      globalThis.visageShelf ??= Object.assign(new EventTarget(), { models: new Map() });
-      globalThis.visageShelf.addEventListener(data.channel, () => this.adopt(), this.ending);
+      const shelf = theShelf();
+      shelf.addEventListener(data.channel, () => this.adopt(), this.ending);
+      shelf.addEventListener(`${data.channel} arrows`, () => this.refresh(), this.ending);
       if (data.start) {
         this.z = Float32Array.from(data.start.z);
         this.trays.set(data.start.model, data.start.pins.map((z) => Float32Array.from(z)));
@@ -817,15 +917,18 @@ class Pad {
       return;
     }
     if (moved) {
-      this.reach(Float32Array.from(data.start.z));
-      this.glide(data.start.z, false);
+      this.trays.set(data.start.model, data.start.pins.map((z) => Float32Array.from(z)));
+      this.pins = this.trays.get(this.model.model) ?? [];
+      this.tray.draw(this.model, this.pins);
+      this.plane.turn(data.start.axes);
+      this.glide(Float32Array.from(data.start.z), false);
     }
     this.refresh();
   }
 
   /** Take the model that lies on the shelf, if it is a new one; z stays put. */
   adopt() {
-    const held = globalThis.visageShelf.models.get(this.data.channel);
+    const held = theShelf().models.get(this.data.channel);
     if (!held || this.data.problem) return;
     clearTimeout(this.patience);
     this.box.dataset.state = "ready";
@@ -833,17 +936,19 @@ class Pad {
     const model = unpack(held.buffer);
     this.pins = this.trays.get(model.model) ?? [];
     if (this.z.length !== model.latents) this.z = new Float32Array(model.latents);
+    const met = this.model?.latents === model.latents;
     this.model = model;
     this.plane.adopt(model);
+    if (!met && this.data.start?.z.length === model.latents) this.plane.turn(this.data.start.axes);
     this.face.adopt(model);
     this.tray.draw(model, this.pins);
     this.reach(this.z);
     this.refresh();
   }
 
-  /** Let the plane and the sliders go as far as z and the model's data do. */
-  reach(z) {
-    this.plane.widen(z);
+  /** Let the plane and the sliders go as far as the model's data and these points do. */
+  reach(...points) {
+    this.plane.fit(...points);
     const { pad, extent } = this.plane;
     this.sliders.adopt(this.model, extent);
     pad.setAttribute("aria-valuemin", -extent);
@@ -870,9 +975,26 @@ class Pad {
     const [cloud, point] = colours.split(/,(?![^(]*\))/);
     if (cloud) this.box.style.setProperty("--cloud", cloud);
     if (point) this.box.style.setProperty("--point", point);
-    this.plane.annotate(this.data.marks ?? [], this.data.arrows ?? []);
+    this.plane.annotate(this.data.marks ?? [], this.arrows());
     this.plane.draw(this.z);
     this.draw();
+  }
+
+  /** The directions to draw: those that Python has sent for this model, if they are wanted. */
+  arrows() {
+    const held = theShelf().arrows.get(this.data.channel);
+    if (!this.shown.arrows || held?.model !== this.model.model) return [];
+    return held.arrows.filter(({ at }) => at.length === this.model.latents);
+  }
+
+  /** Show what the visitor wants to see, and have the controls say so. */
+  show() {
+    this.plane.shown = this.shown;
+    this.box.classList.toggle("pixels", this.shown.grain === "pixels");
+    for (const name of ["faces", "points", "arrows"]) {
+      this.root.querySelector(`[name=${name}]`).checked = this.shown[name];
+    }
+    this.root.querySelector(`[name=grain][value=${this.shown.grain}]`).checked = true;
   }
 
   resize() {
@@ -921,23 +1043,55 @@ class Pad {
       const place = this.plane.locate(event);
       this.move(this.with(Object.fromEntries(this.plane.axes.map((k, i) => [k, place[i]]))));
     };
-    on(pad, "pointerdown", (event) => {
-      if (event.button || !this.model) return;
+    const forget = () => {
+      clearTimeout(this.holding);
+      this.waiting = undefined;
+    };
+    const begin = (event) => {
+      forget();
       this.stop();
       pad.setPointerCapture(event.pointerId);
       this.dragging = event.pointerId;
       drag(event);
+    };
+    const place = (event) => [event.clientX, event.clientY];
+    const apart = ([x, y], [u, v]) => Math.hypot(x - u, y - v);
+    on(pad, "pointerdown", (event) => {
+      if (event.button || !this.model) return;
+      const near = apart(place(event), this.plane.middle()) < NEAR_PX;
+      if (event.pointerType !== "touch" || near) {
+        begin(event);
+        return;
+      }
+      // It may be a swipe that scrolls the page: only what comes next tells.
+      this.waiting = { id: event.pointerId, from: place(event) };
+      clearTimeout(this.holding);
+      this.holding = setTimeout(() => begin(event), HOLD_MS);
     });
     on(pad, "pointermove", (event) => {
       if (this.dragging === event.pointerId) drag(event);
+      if (this.waiting?.id !== event.pointerId) return;
+      if (apart(place(event), this.waiting.from) < SLOP_PX) return;
+      const [x, y] = place(event).map((coordinate, i) => coordinate - this.waiting.from[i]);
+      if (Math.abs(x) > Math.abs(y)) begin(event);
+      else forget();
     });
     for (const type of ["pointerup", "pointercancel"]) {
       on(pad, type, (event) => {
+        if (this.waiting?.id === event.pointerId) {
+          forget();
+          if (type === "pointercancel") return;
+          // A tap.
+          begin(event);
+        }
         if (this.dragging !== event.pointerId) return;
         this.dragging = undefined;
         this.settle();
       });
     }
+    // A finger that holds the point is not scrolling, whichever way it moves.
+    const hold = (event) => this.dragging !== undefined && event.preventDefault();
+    pad.addEventListener("touchmove", hold, { signal, passive: false });
     on(pad, "keydown", (event) => {
       const [across, up] = this.plane.axes;
       const step = event.shiftKey ? LEAP : STEP;
@@ -964,12 +1118,17 @@ class Pad {
       on(select, "change", () => {
         this.plane.choose(axis, Number(select.value));
         this.refresh();
+        this.settle();
       });
     });
     on(this.root, "change", ({ target }) => {
-      if (target.name === "view") {
-        this.plane.view = target.value;
-        this.plane.draw(this.z);
+      if (target.name in SHOWN_AT_FIRST) {
+        const value = target.name === "grain" ? target.value : target.checked;
+        this.shown = { ...this.shown, [target.name]: value };
+        remember(this.shown);
+        this.show();
+        this.refresh();
+        if (target.name === "arrows") this.settle();
       }
       if (target.name === "mode") {
         this.face.show(target.value);
@@ -1013,8 +1172,12 @@ class Pad {
   glide(target, tell = true) {
     this.stop();
     const from = Float32Array.from(this.z);
+    this.reach(from, target);
+    this.refresh();
     const arrive = () => {
       this.move(target);
+      this.reach(target);
+      this.refresh();
       if (tell) this.settle();
       return false;
     };
@@ -1071,6 +1234,8 @@ class Pad {
       z: rounded(this.z),
       pins: this.pins.map(rounded),
       model: this.model.model,
+      axes: this.plane.axes,
+      arrows: this.shown.arrows,
       z_version: this.data.z_version,
     };
     const text = JSON.stringify(state);

@@ -2,8 +2,9 @@
 
 export default function ({ data }) {
   if (!(data instanceof Uint8Array)) return undefined;
-  globalThis.visageShelf ??= Object.assign(new EventTarget(), { models: new Map() });
+  globalThis.visageShelf ??= new EventTarget();
   const shelf = globalThis.visageShelf;
+  shelf.models ??= new Map();
   const length = new DataView(data.buffer, data.byteOffset).getUint32(0, true);
   const text = new TextDecoder().decode(data.subarray(4, 4 + length));
   const { channel, model, version } = JSON.parse(text);
