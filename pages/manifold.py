@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui import charts, header, library, session
 from ui.library import Stored
-from ui.manifold import overlays
+from ui.manifold import overlays, settings
 from vae import images, latent
 from vae.models.checkpoint import Checkpoint
 
@@ -16,18 +16,14 @@ from vae.models.checkpoint import Checkpoint
 DPI = 300
 WIDTH = 20 / 2.54 * DPI
 
-# Faces a side.
-FEWEST, MOST = 10, 40
-
 
 def main() -> None:
     header.open_page("Manifold", explain)
     choice, checkpoint = session.chosen()
-    controls, canvas = st.columns([1, 3], gap="large")
+    # The grid comes first, and on a phone its controls below it.
+    canvas, controls = st.columns([3, 1], gap="large")
     with controls:
-        count, tail, gap = choose_grid(checkpoint)
-        overlay, equal = overlays.choose(checkpoint)
-        axes, centre = choose_plane(checkpoint)
+        count, tail, gap, overlay, equal, axes, centre = settings.choose(checkpoint)
     figure, faces = drawn(choice.stored, count, tail, axes, centre, overlay, equal)
     with canvas:
         draw(figure, len(faces) > 1)
@@ -52,56 +48,6 @@ def explain() -> None:
         "Kingma & Welling, *Auto-Encoding Variational Bayes* (2014), Figure 4: "
         "[arXiv 1312.6114](https://arxiv.org/abs/1312.6114)"
     )
-
-
-def choose_grid(checkpoint: Checkpoint) -> tuple[int, float, int]:
-    """Faces a side, the probability left out at either end, and pixels between printed faces."""
-    is_plane = checkpoint.model.latent_dim > 1
-    most = latent.faces_a_side(checkpoint.model, MOST)
-    count = st.slider(
-        "Faces a side" if is_plane else "Faces",
-        min(FEWEST, most - 1),
-        most,
-        min(20, most),
-        # Another range is another slider.
-        key="manifold_count" if most == MOST else f"manifold_count_{most}",
-        persist_state="session",
-    )
-    if most < MOST:
-        sides = "×".join(map(str, checkpoint.model.image_shape[:2]))
-        st.caption(f"With images of {sides} the picture holds up to {most}.")
-    tail = st.select_slider(
-        "Reach into the tails",
-        [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001],
-        0.05,
-        key="manifold_tail",
-        persist_state="session",
-        format_func=lambda tail: f"{100 * tail:g} – {100 - 100 * tail:g} %",
-        help="The part of the prior's probability that the grid spans along each latent.",
-    )
-    gap = st.toggle("Gaps in print", key="manifold_gap", persist_state="session")
-    return count, tail, int(gap)
-
-
-def choose_plane(checkpoint: Checkpoint) -> tuple[tuple[int, int], np.ndarray]:
-    """The two latents that the grid runs over, and the values of the others, (K,)."""
-    latent_dim = checkpoint.model.latent_dim
-    centre = np.zeros(latent_dim)
-    if latent_dim < 3:
-        return (0, latent_dim - 1), centre
-    axes = session.pick_axes(latent_dim)
-    with st.expander("The other latents"):
-        for axis in set(range(latent_dim)) - set(axes):
-            centre[axis] = st.slider(
-                charts.latent_name(axis),
-                -3.0,
-                3.0,
-                0.0,
-                0.1,
-                key=f"manifold_z{axis}",
-                persist_state="session",
-            )
-    return axes, centre
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -1,42 +1,35 @@
 """From one face to another: paths through the latent space, as films."""
 
-from math import prod
-
 import numpy as np
 import streamlit as st
 
 from ui import charts, header, library, paths, session, skeleton
 from ui.library import Choice
-from ui.morph import film, marks, stops, stretch_map
+from ui.morph import film, marks, settings, stops, stretch_map
 from vae import latent
 from vae.latent.metric import image_change
 from vae.latent.paths import LatentPath, frames
 from vae.models.checkpoint import Checkpoint
 
-# The geodesic comes first: it has the colour of what matters.
-KINDS = ("geodesic", "straight", "spherical")
-
-# Frames of a film, and the values of all its pixels that are still encoded in a few seconds.
-FRAMES = (24, 36, 48, 72, 120)
-LARGEST_FILM = 2**24
-
 
 def main() -> None:
     header.open_page("Morph", explain)
     choice, checkpoint = session.chosen()
+    settings.take_up(choice, checkpoint)
     what = st.segmented_control(
         "Morph",
-        ["between faces", "along a named axis"],
-        default="between faces",
+        [settings.FACES, settings.AXIS],
+        default=settings.FACES,
         required=True,
         key="morph_what",
         persist_state="session",
         label_visibility="collapsed",
     )
-    if what == "between faces":
+    if what == settings.FACES:
         between_faces(choice, checkpoint)
     else:
         along_axis(choice, checkpoint)
+    settings.keep(choice, checkpoint)
 
 
 def explain() -> None:
@@ -72,7 +65,7 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
             film_place, changes_place = reserve(260), reserve(230)
         strips_place = reserve(330)
         surface = paths.surface(choice.stored)
-        routes = {kind: paths.route(choice.stored, chosen, kind) for kind in KINDS}
+        routes = {kind: paths.route(choice.stored, chosen, kind) for kind in settings.KINDS}
         z = {kind: frames(surface, path, count, steady) for kind, path in routes.items()}
         faces = {kind: latent.draw(checkpoint.model, z[kind]) for kind in z}
         with film_place.filled():
@@ -92,15 +85,13 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
 
 def choose_pace(image_shape: tuple[int, ...]) -> tuple[int, bool]:
     """The number of frames, and whether the picture changes by the same amount in each."""
-    few, *more = FRAMES
-    counts = [few, *(count for count in more if count * prod(image_shape) <= LARGEST_FILM)]
+    counts = settings.frame_counts(image_shape)
     with st.container(horizontal=True, vertical_alignment="center"):
         count = st.select_slider(
             "Frames",
             counts,
-            counts[:2][-1],
-            # Other choices are another slider.
-            key="morph_frames" if len(counts) == len(FRAMES) else f"morph_frames_{len(counts)}",
+            settings.usual_frames(counts),
+            key=settings.frames_key(counts),
             persist_state="session",
             disabled=len(counts) == 1,
         )
@@ -149,7 +140,11 @@ def draw_changes(changes: dict[str, np.ndarray]) -> None:
 def offer_files(faces: dict[str, np.ndarray], name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
-            "Take away", list(faces), default=KINDS[0], required=True, key="morph_take_away"
+            "Take away",
+            list(faces),
+            default=settings.KINDS[0],
+            required=True,
+            key="morph_take_away",
         )
         film.download(faces[kind], f"{name}-{kind}")
 

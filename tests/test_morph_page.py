@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import urllib.parse
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ def visit(
     posterior: bool = True,
     broken: bool = False,
     page: str = "morph",
+    link: str = "",
     **state,
 ) -> AppTest:
     """A page of a small model of Olivetti faces."""
@@ -41,7 +43,12 @@ def visit(
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in state.items():
         app.session_state[name] = value
-    return app.run().switch_page(f"pages/{page}.py").run()
+    app.run().switch_page(f"pages/{page}.py")
+    # A browser leaves the first page's behind.
+    app.query_params.clear()
+    for name, values in urllib.parse.parse_qs(link).items():
+        app.query_params[name] = values
+    return app.run()
 
 
 def chosen(app: AppTest, latent_dim: int = 2) -> list[stops.Stop]:
@@ -56,6 +63,15 @@ def films(app: AppTest) -> list[dict]:
     """What the player was given to play."""
     (player,) = app.get("bidi_component")
     return json.loads(player.proto.json)["films"]
+
+
+def queried(app: AppTest) -> dict[str, str]:
+    """What the address says beside the model."""
+    texts = {
+        name: text if isinstance(text, str) else text[0] for name, text in app.query_params.items()
+    }
+    texts.pop("model", None)
+    return texts
 
 
 def captions(app: AppTest) -> str:
@@ -159,6 +175,88 @@ def test_overlays_and_a_grid_of_equal_change_on_the_manifold(shipped, latent_dim
     assert not app.exception
 
 
+MANIFOLD = {
+    "grid": "25",
+    "reach": "0.01",
+    "overlay": "density",
+    "equal": "1",
+    "gaps": "1",
+    "axes": "3,1",
+    "at": "2:-1.5",
+}
+
+MORPH = {
+    "stops": "0.5,1,0;-1,0.125,2;0,0,1",
+    "frames": "72",
+    "steady": "1",
+    "kind": "straight",
+    "axes": "2,3",
+}
+
+
+def test_a_link_to_the_manifold_holds_its_settings(shipped):
+    app = visit(shipped, 3, page="manifold", link=urllib.parse.urlencode(MANIFOLD))
+    assert not app.exception
+    assert not app.toast
+    assert app.slider(key="manifold_count").value == 25
+    assert app.select_slider(key="manifold_tail").value == 0.01
+    assert app.selectbox(key="manifold_overlay_4").value == "data against prior"
+    assert app.toggle(key="manifold_equal").value
+    assert app.toggle(key="manifold_gap").value
+    assert (app.selectbox(key="across_3").value, app.selectbox(key="upwards_3").value) == (2, 0)
+    assert app.slider(key="manifold_z1").value == -1.5
+    # What a person changes goes into the address, and what is as usual leaves it.
+    assert queried(app) == MANIFOLD
+    app.slider(key="manifold_count").set_value(12).run()
+    app.toggle(key="manifold_equal").set_value(False).run()
+    assert queried(app) == {name: MANIFOLD[name] for name in MANIFOLD if name != "equal"} | {
+        "grid": "12"
+    }
+
+
+def test_a_link_to_morph_holds_its_stops_and_settings(shipped):
+    app = visit(shipped, 3, link=urllib.parse.urlencode(MORPH))
+    assert not app.exception
+    assert not app.toast
+    assert [stop.z for stop in chosen(app, 3)] == [(0.5, 1, 0), (-1, 0.125, 2), (0, 0, 1)]
+    assert app.select_slider(key="morph_frames").value == 72
+    assert app.toggle(key="morph_steady").value
+    assert app.session_state["morph_take_away"] == "straight"
+    assert (app.selectbox(key="across_3").value, app.selectbox(key="upwards_3").value) == (1, 2)
+    assert queried(app) == MORPH
+    button(app, "1 · link").click().run()
+    assert queried(app)["stops"] == "-1,0.125,2;0,0,1"
+
+
+def test_what_everybody_begins_with_is_not_in_the_address(shipped):
+    app = visit(shipped)
+    assert queried(app) == {}
+    button(app, "Random face").click().run()
+    assert list(queried(app)) == ["stops"]
+    assert len(queried(app)["stops"].split(";")) == 3
+
+
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        ("manifold", "grid=9999&reach=x&overlay=*&equal=yes&axes=1,1&at=2:nan"),
+        ("manifold", "grid=&axes=0,7&at=9:1"),
+        ("manifold", "axes=a,b&at=1"),
+        ("manifold", "axes=1,2,3&at=1:2:3"),
+        ("morph", "stops=1,2&frames=7&steady=2&kind=bent&axes=&morph=faces&axes=3"),
+        ("morph", "stops=nan,0,0;1,1,1"),
+        ("morph", "stops=1e99,0,0;1,1,1"),
+        ("morph", f"stops={';'.join(['0,0,0'] * 7)}"),
+        ("morph", "stops=;;;&morph=<b>"),
+    ],
+)
+def test_a_bad_link_is_a_sentence(shipped, page, link):
+    app = visit(shipped, 3, page=page, link=link)
+    assert not app.exception
+    assert not app.error
+    assert "so it was ignored" in app.toast[0].value
+
+
 @pytest.mark.parametrize("latent_dim", [1, 2, 20])
 def test_directions_of_change_on_the_pad(shipped, latent_dim):
     app = visit(shipped, latent_dim, page="explore")
@@ -202,7 +300,7 @@ def test_adding_a_face_searches_no_known_leg_again(shipped, monkeypatch):
 @pytest.mark.parametrize("broken", [False, True])
 def test_no_grey_box_is_left_standing(shipped, broken):
     app = visit(shipped, broken=broken)
-    assert not [html for html in app.get("html") if "visage-skeleton" in html.proto.body]
+    assert not [html for html in app.get("html") if 'class="visage-skeleton"' in html.proto.body]
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP"])

@@ -1,6 +1,6 @@
 """What can be laid over the manifold, and the grid on which every cell changes as much."""
 
-__all__ = ["choose", "lay_over", "warped"]
+__all__ = ["NOTHING", "WORDS", "choose", "key", "lay_over", "offered", "warped"]
 
 
 import numpy as np
@@ -20,19 +20,32 @@ STRETCH = "magnification"
 MEANS = "posterior means"
 DENSITY = "data against prior"
 
+# What each is called in the address.
+WORDS = {NOTHING: "nothing", STRETCH: "magnification", MEANS: "means", DENSITY: "density"}
+
 # Points a side at which the change is measured that cells share out.
 FINE = 150
 
 
+def offered(checkpoint: Checkpoint) -> list[str]:
+    """What can be laid over this model's faces."""
+    if checkpoint.posterior is None:
+        return [NOTHING, STRETCH]
+    means = [MEANS] if checkpoint.model.latent_dim > 1 else []
+    return [NOTHING, STRETCH, *means, DENSITY]
+
+
+def key(checkpoint: Checkpoint) -> str:
+    """The widget's: models that offer the same share what was chosen."""
+    return f"manifold_overlay_{len(offered(checkpoint))}"
+
+
 def choose(checkpoint: Checkpoint) -> tuple[str, bool]:
     """What lies over the faces, and whether the grid is one of equal change."""
-    options = [NOTHING, STRETCH]
-    if checkpoint.posterior is not None:
-        options += [MEANS, DENSITY] if checkpoint.model.latent_dim > 1 else [DENSITY]
     overlay = st.selectbox(
         "Overlay",
-        options,
-        key=f"manifold_overlay_{len(options)}",
+        offered(checkpoint),
+        key=key(checkpoint),
         persist_state="session",
         help="The magnification factor says how much the picture changes around a face. Data "
         "against prior is red where the prior promises faces that the data never had.",

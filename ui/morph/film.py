@@ -2,7 +2,6 @@
 
 __all__ = ["WIDTH", "Film", "download", "play", "still", "strip"]
 
-import base64
 import functools
 import re
 from collections.abc import Sequence
@@ -130,13 +129,11 @@ def _encoded(faces: np.ndarray, format: str, scale: int) -> bytes:
     return images.animation(there_and_back, format, MILLISECONDS, scale)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def _sheet(faces: np.ndarray, columns: int) -> str:
     """All frames as one picture, so many in a row, as a data URL."""
     missing = -len(faces) % columns
     padded = np.concatenate([faces, np.zeros_like(faces[:1]).repeat(missing, axis=0)])
-    content = images.png(images.tile(padded.reshape(-1, columns, *faces.shape[1:])))
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return data_url(images.tile(padded.reshape(-1, columns, *faces.shape[1:])))
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """The faces that a path goes through: choosing two to six of them."""
 
-__all__ = ["MOST", "Stop", "add", "choose_start", "choose_stops"]
+__all__ = ["MOST", "Stop", "add", "choose_start", "choose_stops", "reader", "written"]
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import library, photo, words
+from ui import address, library, link, photo, words
 from ui.latent_pad import pinned
 from ui.library import Choice
 from ui.pictures import data_url
@@ -16,6 +16,9 @@ from vae import images, latent, limits
 from vae.models.checkpoint import Checkpoint
 
 MOST = 6
+
+# A stop beyond this, in standard deviations of the prior, is a slip of the pen.
+FARTHEST = 1e4
 
 # On screen a face is this wide, in CSS pixels.
 WIDTH = 92
@@ -34,20 +37,20 @@ def choose_stops(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
     z = np.array([stop.z for stop in stops])
     faces = images.to_uint8(latent.decode(checkpoint.model, z)[0])
     with st.container(horizontal=True, gap="small"):
-        for place, (stop, face) in enumerate(zip(stops, faces, strict=True)):
+        for number, (stop, face) in enumerate(zip(stops, faces, strict=True), 1):
             with st.container(width=WIDTH, gap="xsmall"):
-                said = f"Face {place + 1}, {stop.name}"
+                said = f"Face {number}, {stop.name}"
                 st.image(data_url(face), width=WIDTH, alt=said)
                 st.button(
-                    f"{place + 1} · {stop.name}",
-                    key=f"stop_{place}",
+                    f"{number} · {stop.name}",
+                    key=f"stop_{number}",
                     icon=":material/close:",
                     icon_position="right",
                     type="tertiary",
                     help="Take this face out",
                     disabled=len(stops) <= 2,
                     on_click=stops.pop,
-                    args=(place,),
+                    args=(number - 1,),
                 )
     offer_more(choice, checkpoint, stops)
     return z
@@ -77,9 +80,37 @@ def add(choice: Choice, checkpoint: Checkpoint, z: np.ndarray, name: str) -> Non
     stops.append(Stop(tuple(map(float, z)), name))
 
 
+def reader(choice: Choice, checkpoint: Checkpoint) -> address.Reader:
+    """A reader of a model's stops in the address, as :func:`written` writes them."""
+
+    def read(text: str) -> dict[str, list[Stop]]:
+        z = [tuple(float(number) for number in point.split(",")) for point in text.split(";")]
+        latent_dim = checkpoint.model.latent_dim
+        if not 2 <= len(z) <= MOST or any(len(point) != latent_dim for point in z):
+            raise ValueError(text)
+        # NaN is no smaller than anything.
+        if not all(abs(number) <= FARTHEST for point in z for number in point):
+            raise ValueError(text)
+        return {_key(choice, checkpoint): [Stop(point, "link") for point in z]}
+
+    return read
+
+
+def written(choice: Choice, checkpoint: Checkpoint) -> str:
+    """The stops for the address; empty where they are those that every visitor begins with."""
+    stops = current(choice, checkpoint)
+    if tuple(stops) == st.session_state.get(_key(choice, checkpoint) + "_first"):
+        return ""
+    return ";".join(link.written(np.array(stop.z)) for stop in stops)
+
+
+def _key(choice: Choice, checkpoint: Checkpoint) -> str:
+    return f"stops_{choice.name}_{checkpoint.model.latent_dim}"
+
+
 def current(choice: Choice, checkpoint: Checkpoint) -> list[Stop]:
     """The session's stops for a model: at first, two faces of its data or of the prior."""
-    key = f"stops_{choice.name}_{checkpoint.model.latent_dim}"
+    key = _key(choice, checkpoint)
     if key not in st.session_state:
         drawn_ones = [drawn(choice, checkpoint, seed) for seed in range(12)]
         z = np.array([stop.z for stop in drawn_ones])
@@ -87,6 +118,7 @@ def current(choice: Choice, checkpoint: Checkpoint) -> list[Stop]:
         distances = np.linalg.norm(z[:, None] - z, axis=-1)
         first, last = np.unravel_index(distances.argmax(), distances.shape)
         st.session_state[key] = [drawn_ones[first], drawn_ones[last]]
+        st.session_state[key + "_first"] = tuple(st.session_state[key])
     return st.session_state[key]
 
 
