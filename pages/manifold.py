@@ -33,12 +33,13 @@ def main() -> None:
 
 def explain() -> None:
     st.markdown(
-        "Every face here was drawn by the decoder alone, from a point of a grid. "
-        "The grid is evenly spaced in probability: steps on the unit square pass through the "
+        "Every face here was drawn by the decoder alone, from a point of a grid – or of a line, "
+        "with a single latent. "
+        "It is evenly spaced in probability: steps on the unit square pass through the "
         "inverse of the Gaussian's cumulative distribution function, so that each face "
         "stands for an equal share of the prior. "
         "Neighbours look alike because the decoder is a smooth function, and so the whole "
-        "sheet shows the two-dimensional surface of faces that the model has learnt."
+        "sheet shows the surface of faces that the model has learnt."
     )
     st.latex(
         r"z_{ij} = \left(\Phi^{-1}(u_i),\, \Phi^{-1}(u_j)\right), \qquad "
@@ -77,7 +78,7 @@ def drawn(
 def grid(
     checkpoint: Checkpoint, count: int, tail: float, axes: tuple[int, int], centre: np.ndarray
 ) -> np.ndarray:
-    """Latent points, (R, C, K); a single latent gives one line of faces, broken into rows."""
+    """Latent points, (R, C, K); a single latent gives one row of faces."""
     latent_dim = checkpoint.model.latent_dim
     if latent_dim > 1:
         return latent.manifold_grid(count, tail, latent_dim, axes, centre)
@@ -90,7 +91,7 @@ def draw(figure: go.Figure, square: bool) -> None:
             figure,
             height="stretch",
             config={"displayModeBar": False},
-            alt="A grid of decoded faces",
+            alt="A grid of decoded faces" if square else "A row of decoded faces",
         )
 
 
