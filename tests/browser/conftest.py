@@ -6,9 +6,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.browser import CHROMIUM, SWITCHES, served
+
+# On a machine that is busy with other things a page takes its time.
+expect.set_options(timeout=60_000)
 
 Server = Callable[[Path, Mapping[str, str]], AbstractContextManager[str]]
 

@@ -60,7 +60,7 @@ def test_a_photo_is_framed_and_joins_the_path(app: str, page: Page):
 def test_films_play_in_step_until_they_are_paused(app: str, page: Page):
     page.goto(f"{app}/morph?model=olivetti-2d")
     player = page.locator(".player")
-    expect(player).to_have_attribute("data-playing", "true", timeout=60_000)
+    expect(player).to_have_attribute("data-playing", "true")
     seen = {player.get_attribute("data-frame")}
     page.wait_for_function(
         "seen => document.querySelector('.player').dataset.frame !== seen", arg=seen.pop()
@@ -81,7 +81,7 @@ def test_films_stand_still_where_less_motion_is_wanted(app: str, page: Page):
     page.emulate_media(reduced_motion="reduce")
     page.goto(f"{app}/morph?model=olivetti-2d")
     player = page.locator(".player")
-    expect(player).to_have_attribute("data-playing", "false", timeout=60_000)
+    expect(player).to_have_attribute("data-playing", "false")
     expect(player).to_have_attribute("data-frame", "0")
     page.get_by_role("button", name="Play").click()
     expect(player).to_have_attribute("data-playing", "true")
