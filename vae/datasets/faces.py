@@ -74,7 +74,7 @@ class Faces:
     def split_indices(
         self, holdout: float = 0.1, how: str = "random", seed: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The same division as the images' places in the set, each in rising order."""
+        """The same division as the images' indices in the set, each in rising order."""
         count = round(len(self) * holdout) if 0 < holdout < 1 else 0
         if not 0 < count < len(self):
             raise VisageError(

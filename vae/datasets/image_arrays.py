@@ -107,8 +107,8 @@ class ImageArray:
     """
 
     def __init__(self, file: BinaryIO, suffix: str, layout: Layout, sample: bool = False):
-        found = _READERS[suffix](file, layout, sample)
-        self.array = _arranged(found.values, layout, is_matlab=suffix == ".mat")
+        read = _READERS[suffix](file, layout, sample)
+        self.array = _arranged(read.values, layout, is_matlab=suffix == ".mat")
         height, width = self.array.shape[1:3]
         if len(self.array) > Ceiling.IMAGES():
             raise VisageError(
@@ -121,16 +121,16 @@ class ImageArray:
                 f"side ({Ceiling.SIDE.variable})."
             )
         self.size = height, width
-        self.whole = found.whole * len(self.array) // found.values.nbytes
+        self.whole = read.whole * len(self.array) // read.values.nbytes
         self.colour = self.array.ndim == 4
         self.labels = [
             name
-            for name, shape in found.others.items()
+            for name, shape in read.others.items()
             if len(self.array) in shape and math.prod(shape) == len(self.array)
         ]
-        flat = found.values.reshape(-1, order="A")
+        flat = read.values.reshape(-1, order="A")
         self._factor = _bytes_per_value(
-            flat[: found.whole // flat.itemsize], SAMPLE if sample else flat.nbytes
+            flat[: read.whole // flat.itemsize], SAMPLE if sample else flat.nbytes
         )
 
     def __len__(self) -> int:
@@ -387,9 +387,9 @@ def _mat(file: BinaryIO, layout: Layout, sample: bool) -> _Array:
             "This .mat file is of version 7.3: save it in MATLAB with the option '-v7'."
         )
     try:
-        found = {name: shape for name, shape, kind in scipy.io.whosmat(file) if kind in NUMERIC}
-        name = _the_one(found, layout)
-        found.pop(name)
+        shapes = {name: shape for name, shape, kind in scipy.io.whosmat(file) if kind in NUMERIC}
+        name = _the_one(shapes, layout)
+        shapes.pop(name)
         values = scipy.io.loadmat(file, variable_names=[name])[name]
     except (scipy.io.matlab.MatReadError, *BROKEN_MAT) as error:
         if isinstance(error, VisageError):
@@ -399,7 +399,7 @@ def _mat(file: BinaryIO, layout: Layout, sample: bool) -> _Array:
         ) from error
     if not isinstance(values, np.ndarray):
         raise VisageError("This .mat file is damaged: save it again with '-v7'.")
-    return _Array(values, values.nbytes, found)
+    return _Array(values, values.nbytes, shapes)
 
 
 def _may_be_images(shape: tuple) -> bool:
@@ -409,21 +409,21 @@ def _may_be_images(shape: tuple) -> bool:
 
 def _the_one(shapes: dict[str, tuple], layout: Layout) -> str:
     """The name of the only array that could be images, or of the one that was chosen."""
-    found = {
+    fitting = {
         name: shape
         for name, shape in shapes.items()
         if _may_be_images(shape) and layout.variable in (None, name)
     }
-    if len(found) == 1:
-        return next(iter(found))
-    if not found:
+    if len(fitting) == 1:
+        return next(iter(fitting))
+    if not fitting:
         raise VisageError(
             f"There is no array named '{layout.variable}' that could be images."
             if layout.variable
             else "There is no array in it that could be images."
         )
     names = ", ".join(
-        f"{name[:60]} ({' × '.join(map(str, shape))})" for name, shape in list(found.items())[:8]
+        f"{name[:60]} ({' × '.join(map(str, shape))})" for name, shape in list(fitting.items())[:8]
     )
     raise VisageError(f"It holds several arrays: say which one holds the images: {names}.")
 

@@ -147,8 +147,8 @@ def fitted(picture: Image.Image, image_shape: tuple[int, ...], fit: str = "crop"
     scale = min(size[0] / picture.width, size[1] / picture.height)
     inner = [max(1, round(side * scale)) for side in picture.size]
     canvas = Image.new(picture.mode, size)
-    place = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    canvas.paste(picture.resize(inner, Image.Resampling.LANCZOS), place)
+    corner = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    canvas.paste(picture.resize(inner, Image.Resampling.LANCZOS), corner)
     return np.asarray(canvas)
 
 

@@ -145,7 +145,7 @@ def look_at_files(images: ImageFiles) -> Iterator[Answer]:
         },
         b"",
     )
-    indices = [whole[place] for place in spread(len(whole), SAMPLES)]
+    indices = [whole[nth] for nth in spread(len(whole), SAMPLES)]
     began = time.process_time()
     for index, content in zip(indices, images.contents(indices), strict=True):
         if index != indices[0] and time.process_time() - began > FOR_SAMPLES * seconds:

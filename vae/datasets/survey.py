@@ -20,9 +20,9 @@ class Survey:
     Arguments:
         mean: The mean image, (H, W) or (H, W, 3), pixels in [0, 1].
         variance: The variance of each pixel, of the same shape.
-        constant: The places of images that are all of one colour, (n,).
-        duplicates: The places of images that are, byte for byte, an earlier one, (m,).
-        originals: The places of those earlier ones, (m,).
+        constant: The indices of images that are all of one colour, (n,).
+        duplicates: The indices of images that are, byte for byte, an earlier one, (m,).
+        originals: The indices of those earlier ones, (m,).
     """
 
     mean: np.ndarray
@@ -43,11 +43,11 @@ def survey(faces: Faces) -> Survey:
         images = np.asarray(faces.images[start : start + step])
         total += images.sum(axis=0, dtype=np.float64)
         squares += np.square(images, dtype=np.uint16).sum(axis=0, dtype=np.float64)
-        for place, image in enumerate(images.reshape(len(images), -1), start):
+        for index, image in enumerate(images.reshape(len(images), -1), start):
             content = image.tobytes()
-            original = first.setdefault(hashlib.blake2b(content, digest_size=16).digest(), place)
-            if original != place:
-                duplicates.append(place)
+            original = first.setdefault(hashlib.blake2b(content, digest_size=16).digest(), index)
+            if original != index:
+                duplicates.append(index)
                 originals.append(original)
         pixels = images.reshape(len(images), -1, *images.shape[3:])
         flat = (pixels == pixels[:, :1]).reshape(len(images), -1).all(axis=1)
