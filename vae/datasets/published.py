@@ -67,6 +67,12 @@ class Source:
         """Where its file lies, or would; None where it has none."""
         return self.download and data_folder() / self.download.file
 
+    @property
+    def _file(self) -> Download:
+        if self.download is None:
+            raise VisageError(f"{self.name} needs no file: it is there once Visage is installed.")
+        return self.download
+
     def is_here(self) -> bool:
         """Whether it can be loaded without a download."""
         return self.path is None or self.path.is_file()
@@ -96,7 +102,7 @@ class Source:
         """How to get it where a download is not to be had, as the end of a sentence."""
         others = [name for name, source in SOURCES.items() if source.download is None]
         return (
-            f"get {self.download.file} from {self.download.url} in a browser or on another "
+            f"get {self._file.file} from {self._file.url} in a browser or on another "
             f"machine and put it into {data_folder()}/, or use {' or '.join(others)}, which "
             f"{'needs' if len(others) == 1 else 'need'} no download."
         )
@@ -141,15 +147,15 @@ class Source:
         """
         check_writable()
         faces = self._of(content)
-        with replacing(self.path) as beside:
+        with replacing(data_folder() / self._file.file) as beside:
             beside.write_bytes(content)
         return faces
 
     def _of(self, content: bytes) -> Faces:
-        if hashlib.sha256(content).hexdigest() != self.download.sha256:
+        if hashlib.sha256(content).hexdigest() != self._file.sha256:
             raise VisageError(
-                f"This {self.download.file} is damaged or another file (its sha256 is not "
-                f"{self.download.sha256[:8]}…): get it again from {self.download.url}."
+                f"This {self._file.file} is damaged or another file (its sha256 is not "
+                f"{self._file.sha256[:8]}…): get it again from {self._file.url}."
             )
         return Faces(self.name, self.images(content), self.credit)
 

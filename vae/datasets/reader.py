@@ -153,7 +153,9 @@ def look_at_files(images: ImageFiles) -> Iterator[Answer]:
         yield {"about": skipped_file(images.names[index], "").name}, b""
         if not isinstance(content, Skipped):
             with contextlib.suppress(VisageError):
-                yield sample_of(photos.read(content, at_least=(SAMPLE_SIDE // 2,) * 2))
+                yield sample_of(
+                    photos.read(content, at_least=(SAMPLE_SIDE // 2, SAMPLE_SIDE // 2))
+                )
 
 
 def look_at_array(images: ImageArray) -> Iterator[Answer]:
