@@ -20,7 +20,7 @@ RECIPE_WORDS = {
 
 def offer() -> Run | None:
     """Widgets for every choice; the run, once it has been started."""
-    with st.container(border=True):
+    with st.container(border=True, key="new_run"):
         what, how, split = st.columns(3, gap="large")
         with what:
             choices = {"dataset": choose_dataset()} | choose_model()
