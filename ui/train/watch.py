@@ -100,7 +100,7 @@ def show_figures(run: Run, status: Status) -> None:
         return
     moment = int(time.time() / MOMENT) if status.is_alive else (len(records), records.last("step"))
     figures = _figures(str(run.path), moment, records)
-    _plot(figures["elbo"], "elbo", 400)
+    _plot(figures["elbo"], "elbo", 360)
     for pair in (("likelihood", "kl"), ("rate", "speed")):
         for column, name in zip(st.columns(2), pair, strict=True):
             with column:
