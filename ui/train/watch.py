@@ -18,6 +18,7 @@ import streamlit as st
 from ui import charts, library
 from ui.library import Stored
 from ui.pictures import data_url
+from ui.train import audience
 from ui.words import meaning, number, sentences
 from vae import images, latent
 from vae.errors import VisageError
@@ -26,7 +27,7 @@ from vae.runs import Run, Status
 from vae.runs.metrics import MetricsFile, Records
 
 # Seconds between two looks at a run that is alive, and seconds for which one look's figures serve
-# all who look: together the most that a viewer lags behind.
+# all who look: together the most that a viewer lags behind. Where many look, both are longer.
 REFRESH = 1.2
 MOMENT = 0.8
 
@@ -65,27 +66,34 @@ STATES = {
 def watch(run: Run) -> None:
     """Show a run, and keep showing it as long as it is alive."""
     alive = run.status().is_alive
+    slowness = audience.of(run.path)
     figures, drawings = st.columns([3, 2], gap="large")
     for column, draw, seconds in (
         (figures, show_figures, REFRESH),
         (drawings, show_drawings, REFRESH_PICTURES),
     ):
         with column:
-            st.fragment(look, run_every=seconds if alive else None)(run.path, alive, draw)
+            every = seconds * slowness if alive else None
+            st.fragment(look, run_every=every)(run.path, alive, slowness, draw)
 
 
-def look(path: Path, was_alive: bool, draw: Callable[[Run, Status], None]) -> None:
-    """Draw a run as it is now; once it has ended, start the page over."""
+def look(
+    path: Path, was_alive: bool, slowness: int, draw: Callable[[Run, Status, int], None]
+) -> None:
+    """Draw a run as it is now; once it has ended, or is to be looked at at another pace, start the
+    page over."""
     with sentences():
         run = Run(path)
         status = run.status()
         if was_alive and not status.is_alive:
             # The page as a whole changes: other buttons, one more model to explore.
             st.rerun()
-        draw(run, status)
+        if was_alive and audience.of(path) != slowness:
+            st.rerun()
+        draw(run, status, slowness)
 
 
-def show_figures(run: Run, status: Status) -> None:
+def show_figures(run: Run, status: Status, slowness: int) -> None:
     """How a run does, in words and in curves."""
     records = metrics_file(run.path).read()
     show_progress(run, status, records)
@@ -98,7 +106,11 @@ def show_figures(run: Run, status: Status) -> None:
         )
     if not len(records):
         return
-    moment = int(time.time() / MOMENT) if status.is_alive else (len(records), records.last("step"))
+    moment = (
+        int(time.time() / (MOMENT * slowness))
+        if status.is_alive
+        else (len(records), records.last("step"))
+    )
     figures = _figures(str(run.path), moment, records)
     _plot(figures["elbo"], "elbo", 360)
     for pair in (("likelihood", "kl"), ("rate", "speed")):
@@ -107,7 +119,7 @@ def show_figures(run: Run, status: Status) -> None:
                 _plot(figures[name], name, 230)
 
 
-def show_drawings(run: Run, status: Status) -> None:
+def show_drawings(run: Run, status: Status, slowness: int) -> None:
     """What the latest model draws; of a run that has ended, the best one."""
     found = pictures(run, status)
     if found is None:
