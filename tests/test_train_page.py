@@ -133,7 +133,7 @@ def test_a_finished_run_is_shown_whole_and_asks_nothing(monkeypatch):
     assert len(app.get("plotly_chart")) == 7
     assert len(app.get("image")) == 3
     assert "The manifold at step" in sentences(app)
-    assert "by importance weighting; " in sentences(app)
+    assert "by importance weighting of 40 images; " in sentences(app)
     assert run.name in app.selectbox(key=PICKER).options
 
 

@@ -13,11 +13,12 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
-# Before torch reads it: how long GNU's OpenMP threads spin before they sleep. With its default two
-# threads crawl beside another busy process, at 35 steps/s where this gives 110; without spinning
-# they take twice as long on a quiet machine, where this costs nothing.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+# Before torch loads OpenMP, which reads it once: its threads sleep while they wait for each other
+# and don't spin. Where another process has a core, the one that spins waits for one that can't
+# run: two threads made 10 steps/s beside two busy processes, and make 67 so. It is said here, in
+# the one place that every way to start a run passes before torch; GOMP_SPINCOUNT says otherwise.
+if "GOMP_SPINCOUNT" not in os.environ:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Before scipy's linear algebra reads it: its idle threads sleep after 2⁴ cycles
 # and not 2²⁶. Where they spin, torch's wait for a core: on two, a geodesic took up to 16 s.

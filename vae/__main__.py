@@ -307,13 +307,14 @@ def report(run: runs.Run, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    tighter = best.heldout.importance_weighted
+    tighter, of = best.heldout.importance_weighted, best.heldout.importance_images
     click.echo(
         f"{status.state.capitalize()} after {steps:,} steps in {seconds:.1f} s "
         f"({found['steps_per_second']:.0f} steps/s).\n"
         f"ELBO {nats(last.train.elbo)} nats in training, {nats(last.heldout.elbo)} held out "
         f"({nats(best.heldout.elbo)} at its best, at step {best.step or 0:,}"
         + (f", with log p(x) about {nats(tighter)}" if tighter is not None else "")
+        + (f" on {of:,} images" if tighter is not None and of else "")
         + f").\n{best.active_units} of {best.latent_dim} latents in use.\n"
         f"{found['best_checkpoint']}"
     )

@@ -181,6 +181,8 @@ def best_in_words(card: ModelCard | None) -> str:
         f"The best model, held out: ELBO {number(card.heldout.elbo)} nats, log p(x) ≈ "
         f"{number(card.heldout.importance_weighted)} by importance weighting"
     )
+    if card.heldout.importance_images is not None:
+        words += f" of {card.heldout.importance_images:,} images"
     if card.active_units is not None:
         words += f"; {card.active_units} of {card.latent_dim} latents in use"
     return f"{words}."

@@ -32,12 +32,15 @@ class Figures:
         log_likelihood: Its first term.
         kl: Its second, the KL divergence.
         importance_weighted: The tighter bound on log p(x).
+        importance_images: How many images that is the mean of; of large ones, fewer than of the
+            other figures.
     """
 
     elbo: float | None = None
     log_likelihood: float | None = None
     kl: float | None = None
     importance_weighted: float | None = None
+    importance_images: int | None = None
 
     @classmethod
     def of(cls, said: object) -> "Figures":
@@ -49,6 +52,7 @@ class Figures:
             log_likelihood=_number(said.get("log_likelihood")),
             kl=_number(said.get("kl"), least=0),
             importance_weighted=_number(said.get("importance_weighted")),
+            importance_images=_whole(said.get("importance_images")),
         )
 
 
