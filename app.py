@@ -13,6 +13,9 @@ def main() -> None:
     page = navigate()
     st.logo(HERE / "ui" / "logo.svg", size="large", icon_image=HERE / "ui" / "icon.svg")
     st.html(HERE / "ui" / "style.css")
+    with st.container(key="scripts"):
+        script = (HERE / "ui" / "history.js").read_text(encoding="utf-8")
+        st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
     # This imports torch, which takes seconds once: the frame above is on screen before.
     from ui import session, words
 

@@ -126,6 +126,33 @@ def test_every_page_is_reached_from_the_menu(browser, app):
         assert not visit.problems
 
 
+def test_back_leads_from_page_to_page(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(app)
+        seen = ["Explore", "Manifold", "Reconstruct", "Train"]
+        face(page)
+        for name in seen[1:]:
+            page.get_by_test_id("stSidebarNavLink").filter(has_text=name).click()
+            expect(page.locator("h1")).to_have_text(name)
+            settle(page)
+        for name in reversed(seen[:-1]):
+            page.go_back()
+            expect(page.locator("h1")).to_have_text(name)
+            settle(page)
+        page.get_by_role("button", name="Random").click()
+        page.wait_for_function(
+            "location.search.includes('z=') && !location.search.includes('z=0%2C0')"
+        )
+        settle(page)
+        length = page.evaluate("history.length")
+        before = page.url
+        page.get_by_role("button", name="Random").click()
+        page.wait_for_function("before => location.href !== before", arg=before)
+        settle(page)
+        assert page.evaluate("history.length") == length
+        assert not visit.problems
+
+
 def test_a_link_opens_the_same_face(browser, app):
     with Visit(browser) as visit:
         page = visit.open(f"{app}/?model=frey-2d&z=1,-0.5")
