@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from vae import VAE, load_checkpoint, save_checkpoint
 from vae.errors import VisageError
 from vae.models.checkpoint import FORMAT_VERSION, read_card
 from vae.models.vae import Gaussian
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -44,12 +47,67 @@ def test_round_trip(path, model):
     found = load_checkpoint(path)
     x = torch.rand(5, 12)
     torch.testing.assert_close(found.model.encode(x), model.encode(x), rtol=0, atol=0)
-    assert found.model.hidden_dims == (6, 5)
+    assert found.model.architecture == model.architecture
     assert found.info["dataset"] == "frey"
     assert found.info["step"] == 12
     assert found.info["format_version"] == FORMAT_VERSION
     assert found.posterior.mean.shape == found.posterior.log_var.shape == (7, 2)
     assert read_card(path) == found.card
+
+
+def first_format(path):
+    """Write the file again as the first format had it: perceptrons alone, nothing between."""
+    with safetensors.safe_open(path, "pt") as file:
+        known = json.loads(file.metadata()["visage"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name in ("mean_image", "latent_shift", "latent_scale"):
+        del tensors[name]
+    known["hidden_dims"] = known.pop("architecture")["hidden_dims"]
+    text = {"visage": json.dumps(known | {"format_version": 1})}
+    safetensors.torch.save_file(tensors, path, text)
+
+
+def test_the_first_format_still_loads(path, model):
+    first_format(path)
+    found = load_checkpoint(path)
+    x, z = torch.rand(5, 12), torch.randn(5, 2)
+    torch.testing.assert_close(found.model.encode(x), model.encode(x), rtol=0, atol=0)
+    torch.testing.assert_close(found.model.decode(z), model.decode(z), rtol=0, atol=0)
+    assert found.card == read_card(path)
+    assert found.card.architecture == model.architecture
+    assert found.info["format_version"] == 1
+    assert found.posterior.mean.shape == (7, 2)
+
+
+# Of the models as they were shipped in the first format: the mean of all pixels that they draw at
+# two points, and the held-out ELBO that they tell.
+SHIPPED = {
+    "frey-2d": ((0.612108495, -6.437111137), 1016.4827690319139),
+    "frey-10d": ((0.618533495, -9.722581144), 1371.1590376873405),
+    "olivetti-2d": ((0.485556299, -4.664380006), 674.09462890625),
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_models_shipped_draw_what_they_drew(name):
+    found = load_checkpoint(ROOT / "checkpoints" / f"{name}.safetensors")
+    z = torch.full((2, found.model.latent_dim), 0.5)
+    z[1] = -0.25
+    mean, log_var = found.model.decode(z)
+    seen = [float(part.double().mean()) for part in (mean, log_var)]
+    np.testing.assert_allclose(seen, SHIPPED[name][0], rtol=1e-5)
+    assert found.card.heldout.elbo == pytest.approx(SHIPPED[name][1], rel=1e-5)
+
+
+def test_the_latents_coordinates_and_the_mean_image_are_kept(tmp_path, model):
+    moved = model.in_coordinates(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0]))
+    moved.mean_image.copy_(torch.rand(12))
+    save_checkpoint(tmp_path / "moved.safetensors", moved)
+    found = load_checkpoint(tmp_path / "moved.safetensors").model
+    x, z = torch.rand(5, 12), torch.randn(5, 2)
+    torch.testing.assert_close(found.encode(x), moved.encode(x), rtol=0, atol=0)
+    torch.testing.assert_close(found.decode(z), moved.decode(z), rtol=0, atol=0)
+    assert not torch.allclose(found.decode(z).mean, model.decode(z).mean)
 
 
 def test_a_posterior_is_optional(tmp_path, model):
@@ -118,13 +176,16 @@ def test_a_later_format_version_asks_for_an_update(path):
         {"image_shape": [4, -3]},
         {"latent_dim": 0},
         {"latent_dim": None},
-        {"hidden_dims": []},
-        {"hidden_dims": ["6"]},
-        {"hidden_dims": [6, 6]},
+        {"architecture": None},
+        {"architecture": {"network": "fountain", "hidden_dims": [6, 5]}},
+        {"architecture": {"network": "mlp"}},
+        {"architecture": {"network": "mlp", "hidden_dims": []}},
+        {"architecture": {"network": "mlp", "hidden_dims": ["6"]}},
+        {"architecture": {"network": "mlp", "hidden_dims": [6, 6]}},
         {"latent_dim": 3},
         {"image_shape": [4, 4]},
         {"image_shape": [10**9, 10**9]},
-        {"hidden_dims": [10**6, 10**6]},
+        {"architecture": {"network": "mlp", "hidden_dims": [10**6, 10**6]}},
     ],
 )
 def test_metadata_that_does_not_fit_gets_a_sentence(path, metadata):
@@ -143,6 +204,10 @@ def test_metadata_that_does_not_fit_gets_a_sentence(path, metadata):
         {"posterior__mean": torch.zeros(7, 3)},
         {"posterior__mean": torch.zeros(6, 2)},
         {"posterior__mean": None},
+        {"latent_scale": torch.tensor([1.0, 0.0])},
+        {"latent_scale": torch.tensor([1.0, torch.inf])},
+        {"latent_shift": torch.tensor([torch.nan, 0.0])},
+        {"mean_image": None},
     ],
 )
 def test_tensors_that_do_not_fit_get_a_sentence(path, tensors):

@@ -10,7 +10,8 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from vae import VAE
 from vae.errors import VisageError
-from vae.models.vae import Gaussian, GaussianMLP
+from vae.models.gaussian import Gaussian
+from vae.models.mlp import GaussianMLP
 
 sizes = st.integers(1, 5)
 

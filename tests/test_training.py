@@ -103,7 +103,7 @@ def test_looking_at_the_state_changes_nothing(sets):
 def test_the_evaluated_model_takes_plain_pixels(sets):
     state = finished(sets)
     x = torch.from_numpy(sets[1])
-    seen = x - state.centre
+    seen = x - state.model.mean_image
     state.average.copy_(state.weights)
     state.restore(state.tensors())
     expected = state.model.encode(seen)
@@ -133,7 +133,7 @@ def test_the_encoder_sees_noise_and_the_likelihood_does_not(sets):
     state = TrainingState(configured(), SHAPE)
     state.fit_to(sets[0])
     x, seen, _ = next(minibatches(sets[0], state))
-    noise = seen + state.centre - x
+    noise = seen + state.model.mean_image - x
     assert noise.std() == pytest.approx(state.recipe.input_noise, rel=0.05)
     assert noise.mean() == pytest.approx(0, abs=0.01)
     assert x.min() >= 0

@@ -499,6 +499,8 @@ def export_command(checkpoint: Path, out: Path) -> None:
     """Write encoder.onnx and decoder.onnx, checked against the model."""
     model = load_checkpoint(checkpoint).model
     for name, content in (("encoder", onnx.encoder(model)), ("decoder", onnx.decoder(model))):
+        if content is None:
+            raise VisageError(f"The {name} of {checkpoint} has no form in ONNX.")
         with replacing(out / f"{name}.onnx") as beside:
             beside.write_bytes(content)
         click.echo(str(out / f"{name}.onnx"))

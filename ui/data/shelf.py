@@ -45,7 +45,7 @@ def row(choice: Choice) -> dict:
         row |= {
             "images": "×".join(map(str, card.image_shape)),
             "latents": card.latent_dim,
-            "hidden": " ".join(map(str, card.hidden_dims)),
+            "hidden": card.architecture.network.in_words(),
             "held-out ELBO, nats": card.heldout.elbo,
             "log p(x)": card.heldout.importance_weighted,
             "latents in use": card.active_units,

@@ -127,7 +127,7 @@ def latent_pad(
     model = checkpoint.model
     layers = latent.decoder_layers(model)
     wanted = _point(z, model.latent_dim)
-    if sum(weight.nbytes + bias.nbytes for weight, bias in layers) > LARGEST_DECODER:
+    if layers is None or sum(w.nbytes + b.nbytes for w, b in layers) > LARGEST_DECODER:
         return _sliders(checkpoint, key, wanted, z_version)
 
     height, width = model.image_shape[:2]
@@ -228,6 +228,8 @@ def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> b
     """
     model = checkpoint.model
     layers = latent.decoder_layers(model)
+    if layers is None:
+        raise TypeError("A decoder of another kind is decoded on the server.")
     if not all(np.isfinite(array).all() for layer in layers for array in layer):
         return None
     means = np.zeros((0, model.latent_dim), dtype=np.float32)
@@ -289,7 +291,7 @@ def _sliders(
     """The same choice with Streamlit's own sliders, decoded on the server."""
     limit = LARGEST_DECODER // 2**20
     st.info(
-        f"This model's decoder is over {limit} MB, too large to run in the browser: the server "
+        f"This model's decoder is over {limit} MB, or of a kind that no browser runs: the server "
         "decodes it each time that a slider is released."
     )
     face, controls = st.columns(2)

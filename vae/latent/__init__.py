@@ -1,6 +1,7 @@
 """The latent space as arrays: NumPy in and NumPy out, for pages that know no torch."""
 
 __all__ = [
+    "Posterior",
     "Reconstructions",
     "active_units",
     "decode",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 from vae.latent.arrays import (
+    Posterior,
     Reconstructions,
     active_units,
     decode,

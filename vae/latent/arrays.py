@@ -5,6 +5,7 @@ compute they compute on one thread, since a run may be training beside them.
 """
 
 __all__ = [
+    "Posterior",
     "Reconstructions",
     "active_units",
     "decode",
@@ -22,10 +23,10 @@ __all__ = [
     "reconstruct",
 ]
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,14 +34,27 @@ import torch
 from vae import images
 from vae.datasets.faces import Pixels
 from vae.errors import VisageError
+from vae.models.gaussian import Gaussian
 from vae.models.objective import DECODED_PIXELS, ELBO, jensen_gap, weigh
-from vae.models.vae import VAE, Gaussian
+from vae.models.vae import VAE
 
 # Images that pass through a model at once when a whole set is evaluated.
 CHUNK = 512
 
 # Pixels of a picture of many faces.
 LARGEST_PICTURE = 2**24
+
+
+class Posterior(NamedTuple):
+    """The posterior of a set of images as arrays.
+
+    Arguments:
+        mean: float32, of shape (n, K).
+        log_var: The log-variance, likewise.
+    """
+
+    mean: np.ndarray
+    log_var: np.ndarray
 
 
 def decode(model: VAE, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,8 +93,8 @@ def draw(model: VAE, z: np.ndarray) -> np.ndarray:
     return pictures.reshape(*z.shape[:-1], *model.image_shape)
 
 
-def encode(model: VAE, pixels: np.ndarray | Pixels) -> Gaussian:
-    """The posterior of each image, as arrays.
+def encode(model: VAE, pixels: np.ndarray | Pixels) -> Posterior:
+    """The posterior of each image.
 
     Arguments:
         model: The model.
@@ -91,7 +105,7 @@ def encode(model: VAE, pixels: np.ndarray | Pixels) -> Gaussian:
     """
     with torch.inference_mode():
         parts = [model.encode(x) for x in _chunks(pixels)]
-        return Gaussian(
+        return Posterior(
             torch.cat([part.mean for part in parts]).numpy(),
             torch.cat([part.log_var for part in parts]).numpy(),
         )
@@ -186,7 +200,7 @@ def evaluate(
     return {name: torch.cat(parts).numpy() for name, parts in columns.items()}
 
 
-def kl_per_latent(posterior: Gaussian) -> np.ndarray:
+def kl_per_latent(posterior: Gaussian | Posterior) -> np.ndarray:
     """How much each latent tells of an image: its KL divergence from the prior, in nats.
 
     A latent at 0 is not in use: its posterior is the prior whatever the image.
@@ -288,7 +302,7 @@ def faces_a_side(model: VAE, most: int) -> int:
     return min(most, max(2, math.isqrt(LARGEST_PICTURE // (height * width))))
 
 
-def active_units(posterior: Gaussian) -> int:
+def active_units(posterior: Posterior) -> int:
     """The number of latents in use: those whose posterior mean has a variance above 0.01.
 
     Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders (2016), section 5.3.
@@ -299,10 +313,10 @@ def active_units(posterior: Gaussian) -> int:
     return int((np.var(posterior.mean, axis=0) > 0.01).sum())
 
 
-def match_prior(model: VAE, posterior: Gaussian) -> tuple[VAE, Gaussian]:
+def match_prior(model: VAE, posterior: Posterior) -> tuple[VAE, Posterior]:
     r"""The same model in the latent coordinates that suit the prior best.
 
-    Shifting and stretching each latent, in the encoder and against it in the decoder, leaves every
+    Shifting and stretching each latent (:meth:`vae.models.vae.VAE.in_coordinates`) leaves every
     reconstruction as it is and moves the KL divergence alone, which over a training set is least
     with :math:`z' = (z - c) / s`, where c is the mean of the posterior's means and
     :math:`s^2` their variance plus the mean of its variances. There the aggregate posterior has
@@ -318,31 +332,26 @@ def match_prior(model: VAE, posterior: Gaussian) -> tuple[VAE, Gaussian]:
     mean, log_var = posterior
     centre = mean.mean(axis=0)
     scale = np.sqrt(mean.var(axis=0) + np.exp(log_var).mean(axis=0)).clip(1e-6)
-    matched = copy.deepcopy(model)
-    c, s = (torch.from_numpy(values).to(matched.encoder.head.weight) for values in (centre, scale))
-    head, first = matched.encoder.head, matched.decoder.hidden[0]
-    latents = model.latent_dim
-    with torch.no_grad():
-        head.weight[:latents].div_(s[:, None])
-        head.bias[:latents].sub_(c).div_(s)
-        head.bias[latents:].sub_(2 * s.log())
-        first.bias.add_(first.weight @ c)
-        first.weight.mul_(s)
-    return matched, Gaussian((mean - centre) / scale, log_var - 2 * np.log(scale))
+    matched = model.in_coordinates(torch.from_numpy(centre), torch.from_numpy(scale))
+    return matched, Posterior((mean - centre) / scale, log_var - 2 * np.log(scale))
 
 
-def decoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]]:
+def decoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]] | None:
     """The decoder's weights as arrays, for a second implementation of it in the browser.
+
+    They take z itself: how the model's latents are shifted and stretched is part of the first.
 
     Returns:
         (weight, bias) of each hidden layer and of the head, float32, of shape (out, in) and
-        (out,). The head's first D rows give the mean's logits, its last D the log-variance.
+        (out,). The head's first D rows give the mean's logits, its last D the log-variance. None
+        where the decoder is of another kind.
     """
-    decoder = model.decoder
-    return [
-        (layer.weight.detach().numpy(), layer.bias.detach().numpy())
-        for layer in (*decoder.hidden, decoder.head)
-    ]
+    layers = model.decoder.layers()
+    if layers is None:
+        return None
+    (weight, bias), *others = layers
+    shift, scale = model.latent_shift.numpy(), model.latent_scale.numpy()
+    return [(weight * scale, bias + weight @ shift), *others]
 
 
 def _chunks(pixels: np.ndarray | Pixels, size: int = CHUNK) -> Iterator[torch.Tensor]:

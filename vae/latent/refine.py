@@ -20,9 +20,10 @@ import numpy as np
 import torch
 
 from vae.datasets.faces import Pixels
-from vae.latent.arrays import decode
+from vae.latent.arrays import Posterior, decode
+from vae.models.gaussian import Gaussian
 from vae.models.objective import ELBO, elbo_given_posterior, jensen_gap, weigh
-from vae.models.vae import VAE, Gaussian
+from vae.models.vae import VAE
 
 # The first step's size: 1 would reach a quadratic's maximum in the mean at once.
 STEP = 0.5
@@ -47,7 +48,7 @@ class Refined:
         mean: The decoder's mean at the posterior's mean, (n, H, W[, 3]), pixels in [0, 1].
     """
 
-    posterior: Gaussian
+    posterior: Posterior
     elbo: np.ndarray
     log_likelihood: np.ndarray
     kl: np.ndarray
@@ -95,7 +96,7 @@ def refine(
         before, before_gap = _judge(model, x, encoded, judging)
         after, after_gap = _judge(model, x, climbed, judging)
         better = after.elbo > before.elbo
-        posterior = Gaussian(
+        posterior = Posterior(
             torch.where(better[:, None], climbed.mean, encoded.mean).numpy(),
             torch.where(better[:, None], climbed.log_var, encoded.log_var).numpy(),
         )

@@ -10,6 +10,8 @@ References:
 
 __all__ = ["DecoderSurface", "Surface", "embedded", "in_chunks"]
 
+import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,7 +25,9 @@ from torch import Tensor
 
 from vae.errors import VisageError
 from vae.latent.graph import grid_edges, neighbour_edges
-from vae.models.vae import VAE, Gaussian
+from vae.models.gaussian import Gaussian
+from vae.models.network import MeanMap, Network
+from vae.models.vae import VAE
 
 # Points that pass through a surface at once: what is between two layers stays in the cache.
 CHUNK = 512
@@ -34,6 +38,12 @@ BANDWIDTH = 1.5
 REACH = 0.6
 FITTING_POINTS = 1000
 FITTING_STEPS = 60
+
+# Values of an image beyond which as many of them stand for all.
+MOST_VALUES = 2**13
+
+# Values that are decoded at once for the precision network.
+FITTED_AT_ONCE = 2**23
 
 # The precision of a pixel that nothing is known of: that of a uniform grey value in [0, 1].
 LEAST_PRECISION = 12.0
@@ -126,6 +136,9 @@ class DecoderSurface(Surface):
     residuals as large as the decoder itself expects at the posterior's means.
     :math:`\zeta = 12`: far from data a pixel is as uncertain as a uniform grey value.
 
+    Of images with very many values some, chosen at random, stand for all, each counting for as
+    many as it stands for: neighbours change together.
+
     Arguments:
         model: The model.
         posterior: The posterior of its training set, (N, K) each; None to stand samples of the
@@ -152,14 +165,14 @@ class DecoderSurface(Surface):
         super().__init__(self._mean, model.latent_dim, self._std, means)
 
     def gram(self, z: Tensor, std: bool = True) -> Tensor:
-        """The same metric as :meth:`Surface.gram`, by K tangents carried through the layers."""
+        """The same metric as :meth:`Surface.gram`, by K tangents that the network carries on."""
         return self._decoder(z.dtype).gram(z, std)
 
     def _mean(self, z: Tensor) -> Tensor:
         return self._decoder(z.dtype).mean(z)
 
     def _std(self, z: Tensor) -> Tensor:
-        return self._decoder(z.dtype).precision(z).rsqrt()
+        return self._decoder(z.dtype).std(z)
 
     def _decoder(self, dtype: torch.dtype) -> "_Decoder":
         if dtype not in self._decoders:
@@ -169,62 +182,78 @@ class DecoderSurface(Surface):
 
 @dataclass(frozen=True)
 class _Decoder:
-    """The mean's half of a decoder and the precision network, as tensors of one type.
+    """A decoder's mean and the precision network, in one type of numbers.
 
     Arguments:
-        hidden: Transposed weight (in, out) and bias of each hidden layer; ``head`` of the last.
+        mean_map: The decoder's mean as a function of its own latents.
+        shift: What z is moved by to become those, (K,), after it was multiplied by ``scale``.
+        each_counts: What a value counts: 1, or more where some stand for all.
         centres: Of the radial basis functions, (C, K).
         rates: Their :math:`\\lambda`, (C,).
         weights: Their weights, (C, D).
     """
 
-    hidden: tuple[tuple[Tensor, Tensor], ...]
-    head: tuple[Tensor, Tensor]
+    mean_map: MeanMap
+    shift: Tensor
+    scale: Tensor
+    each_counts: float
     centres: Tensor
     rates: Tensor
     weights: Tensor
 
     @classmethod
     def of(cls, model: VAE, means: np.ndarray) -> "_Decoder":
-        hidden = tuple(
-            (layer.weight.detach().double().T.contiguous(), layer.bias.detach().double())
-            for layer in model.decoder.hidden
-        )
-        weight, bias = (part.detach().double() for part in model.decoder.head.parameters())
-        head = weight[: model.pixels].T.contiguous(), bias[: model.pixels].clone()
+        values, some = model.pixels, None
+        if values > MOST_VALUES:
+            chosen = np.random.default_rng(0).choice(values, MOST_VALUES, replace=False)
+            some = torch.from_numpy(np.sort(chosen))
+        mean_map = model.decoder.mean_map(some)
+        if mean_map is None:
+            mean_map = _Differentiated(model.decoder, some)
         centres, rates = _centres(means)
         chosen = means[np.linspace(0, len(means) - 1, min(len(means), FITTING_POINTS)).astype(int)]
         with torch.no_grad():
             z = torch.from_numpy(chosen)
-            log_var = model.decode(z.float()).log_var.double()
-            decoder = cls(hidden, head, centres, rates, torch.empty(0))
-            weights = _fitted_weights(decoder._basis(z), log_var.clamp(-20, 20).exp())
+            decoder = cls(
+                mean_map,
+                model.latent_shift.double(),
+                model.latent_scale.double(),
+                1.0 if some is None else values / len(some),
+                centres,
+                rates,
+                torch.empty(0),
+            )
+            parts = z.float().split(max(1, FITTED_AT_ONCE // values))
+            log_vars = (model.decode(part).log_var for part in parts)
+            log_var = torch.cat([one if some is None else one[:, some] for one in log_vars])
+            variances = log_var.double().clamp(-20, 20).exp()
+            weights = _fitted_weights(decoder._basis(z), variances)
         return replace(decoder, weights=weights)
 
     def to(self, dtype: torch.dtype) -> "_Decoder":
+        shift, scale, centres, rates, weights = (
+            part.to(dtype)
+            for part in (self.shift, self.scale, self.centres, self.rates, self.weights)
+        )
         return _Decoder(
-            tuple((weight.to(dtype), bias.to(dtype)) for weight, bias in self.hidden),
-            (self.head[0].to(dtype), self.head[1].to(dtype)),
-            *(part.to(dtype) for part in (self.centres, self.rates, self.weights)),
+            self.mean_map.to(dtype), shift, scale, self.each_counts, centres, rates, weights
         )
 
     def mean(self, z: Tensor) -> Tensor:
-        h = z
-        for weight, bias in self.hidden:
-            h = torch.tanh(torch.addmm(bias, h, weight))
-        return torch.addmm(self.head[1], h, self.head[0]).sigmoid()
+        mean = self.mean_map(z * self.scale + self.shift)
+        return mean if self.each_counts == 1 else mean * math.sqrt(self.each_counts)
+
+    def std(self, z: Tensor) -> Tensor:
+        std = self.precision(z).rsqrt()
+        return std if self.each_counts == 1 else std * math.sqrt(self.each_counts)
 
     def precision(self, z: Tensor) -> Tensor:
         return self._basis(z) @ self.weights + LEAST_PRECISION
 
     def gram(self, z: Tensor, std: bool) -> Tensor:
-        """M from the layers' own derivatives. Shapes: (B, K) -> (B, K, K)."""
-        h, tangents = z, torch.eye(z.shape[1], dtype=z.dtype)[:, None]
-        for weight, bias in self.hidden:
-            h = torch.tanh(torch.addmm(bias, h, weight))
-            tangents = (tangents @ weight) * (1 - h * h)
-        mean = torch.addmm(self.head[1], h, self.head[0]).sigmoid_()
-        products = _products((tangents @ self.head[0]).mul_(mean * (1 - mean)))
+        """M from the network's own derivatives. Shapes: (B, K) -> (B, K, K)."""
+        tangents = torch.diag(self.scale)[:, None]
+        products = _products(self.mean_map.push(z * self.scale + self.shift, tangents))
         if std:
             # d sigma = -1/2 precision^(-3/2) d precision.
             basis = self._basis(z)
@@ -232,11 +261,34 @@ class _Decoder:
             slopes = torch.cat([basis[None], towards.permute(2, 0, 1)]) @ self.weights
             root = slopes[0].add_(LEAST_PRECISION).rsqrt_()
             products += _products(slopes[1:].mul_(-0.5 * root * root * root))
-        return products
+        return products * self.each_counts
 
     def _basis(self, z: Tensor) -> Tensor:
         distances = (z[:, None] - self.centres).square().sum(dim=-1)
         return torch.exp(-self.rates * distances)
+
+
+class _Differentiated:
+    """As :class:`vae.models.network.MeanMap`, for a network that has none of its own."""
+
+    def __init__(
+        self, network: Network, outputs: Tensor | None, dtype: torch.dtype = torch.float64
+    ):
+        self.network = copy.deepcopy(network).to(dtype)
+        self.outputs = outputs
+
+    def __call__(self, x: Tensor) -> Tensor:
+        mean = self.network(x).mean
+        return mean if self.outputs is None else mean[:, self.outputs]
+
+    def push(self, x: Tensor, tangents: Tensor) -> Tensor:
+        def along(tangent: Tensor) -> Tensor:
+            return torch.func.jvp(self, (x,), (tangent.expand_as(x),))[1]
+
+        return torch.stack([along(tangent) for tangent in tangents])
+
+    def to(self, dtype: torch.dtype) -> "_Differentiated":
+        return _Differentiated(self.network, self.outputs, dtype)
 
 
 def _products(tangents: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Literal
 
+from vae.models.architecture import Architecture
+
 # No figure of a model lies beyond: its digits alone would fill a page.
 LARGEST_FIGURE = 1e15
 
@@ -81,9 +83,7 @@ class ModelCard:
     """What is known of a trained model; what is unknown is None or empty.
 
     Arguments:
-        image_shape: (H, W) or (H, W, 3).
-        latent_dim: The number K of latent dimensions.
-        hidden_dims: The encoder's hidden units, a layer each.
+        architecture: What the model is built from.
         name: What it was called when it was saved.
         dataset: The name or path of the data set that it was trained on.
         dataset_sha256: That of the images, as a hexadecimal string.
@@ -98,9 +98,7 @@ class ModelCard:
         active_units: The number of latents in use.
     """
 
-    image_shape: tuple[int, ...]
-    latent_dim: int
-    hidden_dims: tuple[int, ...]
+    architecture: Architecture
     name: str = ""
     dataset: str = ""
     dataset_sha256: str = ""
@@ -116,25 +114,19 @@ class ModelCard:
     active_units: int | None = None
 
     @classmethod
-    def of(
-        cls,
-        image_shape: tuple[int, ...],
-        latent_dim: int,
-        hidden_dims: tuple[int, ...],
-        said: Mapping,
-    ) -> "ModelCard":
-        """The card of a model of these sizes, which are known to be its own.
+    def of(cls, architecture: Architecture, said: Mapping) -> "ModelCard":
+        """The card of a model of this architecture.
 
         Arguments:
-            image_shape: As above; so are ``latent_dim`` and ``hidden_dims``.
+            architecture: The model's own.
             said: What its file says of it, which may be anything.
         """
         sha256 = said.get("dataset_sha256")
         active = _whole(said.get("active_units"))
+        if active is not None and active > architecture.latent_dim:
+            active = None
         return cls(
-            image_shape=image_shape,
-            latent_dim=latent_dim,
-            hidden_dims=hidden_dims,
+            architecture=architecture,
             name=_word(said.get("name")),
             dataset=_path(said.get("dataset")),
             dataset_sha256=sha256 if _is_sha256(sha256) else "",
@@ -147,8 +139,18 @@ class ModelCard:
             trained_at=_date(said.get("trained_at")),
             train=Figures.of(said.get("train")),
             heldout=Figures.of(said.get("heldout")),
-            active_units=active if active is not None and active <= latent_dim else None,
+            active_units=active,
         )
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W) or (H, W, 3)."""
+        return self.architecture.image_shape
+
+    @property
+    def latent_dim(self) -> int:
+        """The number K of latent dimensions."""
+        return self.architecture.latent_dim
 
 
 def _number(value: object, least: float = -LARGEST_FIGURE) -> float | None:

@@ -10,7 +10,6 @@ __all__ = ["Checkpoint", "load_checkpoint", "read_card", "save_checkpoint"]
 import contextlib
 import functools
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,22 +22,16 @@ from torch import Tensor
 
 from vae.errors import VisageError
 from vae.files import replacing
+from vae.models.architecture import Architecture
 from vae.models.card import ModelCard
 from vae.models.vae import VAE, Gaussian
 
-FORMAT_VERSION = 1
+# Format 1 knew perceptrons alone: their sizes stood in the place of an architecture, and the mean
+# image and the latents' coordinates had been folded into the outer layers.
+FORMAT_VERSION = 2
 
 # What a metadata block may hold at most: a checkpoint's own is under 2 kB.
 LARGEST_METADATA = 100_000
-
-# Weights beyond this are refused before they are read: no model of this project comes near.
-LARGEST_MODEL = 500_000_000
-
-# And of these: nobody could turn more latents, more layers take long to lay out, and one image of
-# more values takes as much memory as a whole set.
-MOST_LATENTS = 1_000
-MOST_LAYERS = 100
-LARGEST_IMAGE = 2**22
 
 # A posterior beyond these is no posterior: the prior's standard deviation is 1.
 FARTHEST_MEAN = 1e6
@@ -53,7 +46,7 @@ class Checkpoint:
         model: The model, in evaluation mode on the CPU.
         info: What the file says of itself, word for word, which may be anything: :attr:`card` is
             what can be relied on. A file of Visage's own says ``format_version``,
-            ``image_shape``, ``latent_dim``, ``hidden_dims``, and where they are known
+            ``image_shape``, ``latent_dim``, ``architecture``, and where they are known
             ``dataset``, ``dataset_sha256``, ``split``, ``recipe``, ``seed``, ``step``,
             ``samples``, ``seconds``, ``trained_at``, ``active_units``, ``train`` and ``heldout``
             (each a dict of ``elbo``, ``log_likelihood`` and ``kl``, in nats an image).
@@ -68,8 +61,7 @@ class Checkpoint:
     @functools.cached_property
     def card(self) -> ModelCard:
         """What it says of itself, as far as that can be true."""
-        model = self.model
-        return ModelCard.of(model.image_shape, model.latent_dim, model.hidden_dims, self.info)
+        return ModelCard.of(self.model.architecture, self.info)
 
 
 def save_checkpoint(
@@ -95,9 +87,7 @@ def save_checkpoint(
     metadata = {
         **(info or {}),
         "format_version": FORMAT_VERSION,
-        "image_shape": model.image_shape,
-        "latent_dim": model.latent_dim,
-        "hidden_dims": model.hidden_dims,
+        **model.architecture.as_json(),
     }
     write_tensors(path, tensors, {"visage": json.dumps(metadata)})
 
@@ -110,10 +100,12 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
             format version, or its tensors are not those of the model it describes.
     """
     with _opened(path) as file:
-        info = _info(file, path)
+        info, architecture = _read(file, path)
         with torch.device("meta"):
-            model = VAE(info["image_shape"], info["latent_dim"], info["hidden_dims"])
+            model = VAE.of(architecture)
         shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}
+        if info["format_version"] == 1:
+            shapes = {name: shapes[name] for name, _ in model.named_parameters()}
         names = set(file.keys())
         posterior_names = {"posterior.mean", "posterior.log_var"} & names
         if names - posterior_names != set(shapes) or len(posterior_names) == 1:
@@ -137,6 +129,16 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
                 raise _foreign(path, "its posterior's means and variances differ in number")
             if not _can_be(posterior):
                 posterior = None
+    if info["format_version"] == 1:
+        weights |= {
+            "mean_image": torch.zeros(model.pixels),
+            "latent_shift": torch.zeros(model.latent_dim),
+            "latent_scale": torch.ones(model.latent_dim),
+        }
+    if not all(weights[name].isfinite().all() for name, _ in model.named_buffers()):
+        raise _foreign(path, "its mean image or its latents' coordinates are not all numbers")
+    if not (weights["latent_scale"] > 0).all():
+        raise _foreign(path, "its latents' scale is not above 0")
     model.load_state_dict(weights, assign=True)
     return Checkpoint(model.requires_grad_(False).eval(), info, posterior)
 
@@ -144,10 +146,8 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
 def read_card(path: str | os.PathLike) -> ModelCard:
     """What a checkpoint says of itself, without reading its weights; raises as loading does."""
     with _opened(path) as file:
-        info = _info(file, path)
-        return ModelCard.of(
-            tuple(info["image_shape"]), info["latent_dim"], tuple(info["hidden_dims"]), info
-        )
+        info, architecture = _read(file, path)
+        return ModelCard.of(architecture, info)
 
 
 def write_tensors(
@@ -179,48 +179,28 @@ def _opened(path: str | os.PathLike) -> Iterator[safe_open]:
         raise VisageError(f"{path} can't be read: {error.strerror or error}.") from error
 
 
-def _info(file: safe_open, path: str | os.PathLike) -> dict:
+def _read(file: safe_open, path: str | os.PathLike) -> tuple[dict, Architecture]:
+    """What the header says, and the architecture in it."""
     text = (file.metadata() or {}).get("visage", "")
     if not text or len(text) > LARGEST_METADATA:
         raise _foreign(path, "it does not carry this project's metadata")
     try:
         info = json.loads(text)
         version = info["format_version"]
-        sizes = info["image_shape"], info["latent_dim"], info["hidden_dims"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _foreign(path, "its metadata is incomplete") from error
-    if not isinstance(version, int) or version < 1:
-        raise _foreign(path, f"{version!r} is no format version")
+    if type(version) is not int or version < 1:
+        raise _foreign(path, "it tells no format version")
     if version > FORMAT_VERSION:
         raise VisageError(
-            f"{path} is of format version {version} and this Visage reads up to version "
+            f"{path} is of format version {version:.4g} and this Visage reads up to version "
             f"{FORMAT_VERSION}: update Visage."
         )
-    image_shape, latent_dim, hidden_dims = sizes
-    if not isinstance(image_shape, list) or not isinstance(hidden_dims, list):
-        raise _foreign(path, "its sizes are not lists of numbers")
-    if len(hidden_dims) > MOST_LAYERS:
-        raise VisageError(
-            f"{path} describes a model of {len(hidden_dims):,} hidden layers, over the limit of "
-            f"{MOST_LAYERS}."
-        )
+    perceptron = {"network": "mlp", "hidden_dims": info.get("hidden_dims")}
     try:
-        with torch.device("meta"):
-            weights = sum(
-                weight.numel() for weight in VAE(image_shape, latent_dim, hidden_dims).parameters()
-            )
-    except (VisageError, TypeError, RuntimeError, OverflowError) as error:
-        raise _foreign(path, "its sizes are not those of any model") from error
-    for count, what, limit in (
-        (weights, "weights", LARGEST_MODEL),
-        (math.prod(image_shape), "values an image", LARGEST_IMAGE),
-        (latent_dim, "latents", MOST_LATENTS),
-    ):
-        if count > limit:
-            raise VisageError(
-                f"{path} describes a model of {count:,} {what}, over the limit of {limit:,}."
-            )
-    return info
+        return info, Architecture.of(info if version > 1 else info | {"architecture": perceptron})
+    except VisageError as error:
+        raise _foreign(path, str(error).rstrip(".")) from error
 
 
 def _said(shape: list[int]) -> str:

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae.models.vae import VAE, Gaussian
+from vae.models.gaussian import Gaussian
+from vae.models.vae import VAE
 
 # Pixels that are decoded at once, of all samples of all images: 34 MB, of which a few are needed.
 DECODED_PIXELS = 2**23
@@ -52,9 +53,9 @@ def elbo(model: VAE, x: Tensor, noise: Tensor, encoder_input: Tensor | None = No
         x: Flattened images with pixels in [0, 1], of shape (B, D).
         noise: Standard normal :math:`\epsilon`, of shape (B, K) for one sample an image or
             (L, B, K) for L samples.
-        encoder_input: What the encoder sees of x, (B, D), where that is not x itself.
+        encoder_input: What the encoder sees of x, (B, D), where that is not x less the mean image.
     """
-    posterior = model.encode(x if encoder_input is None else encoder_input)
+    posterior = model.encode(x) if encoder_input is None else model.encode_centred(encoder_input)
     return elbo_given_posterior(model, x, posterior, noise)
 
 

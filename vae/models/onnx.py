@@ -2,21 +2,30 @@
 
     python -m vae export checkpoint.safetensors --out folder/
 
-Each graph is what :class:`vae.models.vae.GaussianMLP` computes: pixels ``x`` (batch, D) in
-[0, 1], or latent points ``z`` (batch, K), to ``mean`` and ``log_var``. Needs
-``requirements-onnx.txt``.
+Each graph is what :class:`vae.models.vae.VAE` computes: pixels ``x`` (batch, D) in [0, 1], or
+latent points ``z`` (batch, K), to ``mean`` and ``log_var``. Needs ``requirements-onnx.txt``.
+
+The networks write their part themselves: :func:`torch.onnx.export` needs a third package, and
+gives its nodes names that nobody could read.
 """
 
 __all__ = ["check", "decoder", "encoder", "is_available"]
 
 import importlib.util
 import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vae.errors import VisageError
-from vae.models.vae import VAE, GaussianMLP
+from vae.models.gaussian import Gaussian
+from vae.models.vae import VAE
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
 
 # Opset 13 has every operator below and is read by runtimes of the last five years.
 OPSET = 13
@@ -31,26 +40,51 @@ def is_available() -> bool:
     return all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
 
 
-def encoder(model: VAE) -> bytes:
+def encoder(model: VAE) -> bytes | None:
     """An ONNX file of the approximate posterior q(z|x): ``x`` to ``mean`` and ``log_var``.
 
+    Returns:
+        The file, or None where the encoder has no such form.
+
     Raises:
         VisageError: The optional packages are missing, or the file gives other answers.
     """
-    return _exported(model, model.encoder, "x")
+    _check_available()
+    graph = _Graph()
+    source = graph.node("Sub", ["x", graph.constant("mean_image", model.mean_image)], "centred")
+    outputs = model.encoder.add_to(graph, source)
+    if outputs is None:
+        return None
+    mean = graph.node("Sub", [outputs[0], graph.constant("shift", model.latent_shift)], "moved")
+    graph.node("Div", [mean, graph.constant("scale", model.latent_scale)], "mean")
+    narrowed = graph.constant("log_variance", 2 * model.latent_scale.log())
+    graph.node("Sub", [outputs[1], narrowed], "log_var")
+    return _checked(graph.file(model, "encoder", "x"), model.encode)
 
 
-def decoder(model: VAE) -> bytes:
+def decoder(model: VAE) -> bytes | None:
     """An ONNX file of the likelihood p(x|z): ``z`` to ``mean`` and ``log_var``.
 
+    Returns:
+        The file, or None where the decoder has no such form.
+
     Raises:
         VisageError: The optional packages are missing, or the file gives other answers.
     """
-    return _exported(model, model.decoder, "z")
+    _check_available()
+    graph = _Graph()
+    scaled = graph.node("Mul", ["z", graph.constant("scale", model.latent_scale)], "scaled")
+    source = graph.node("Add", [scaled, graph.constant("shift", model.latent_shift)], "own")
+    outputs = model.decoder.add_to(graph, source)
+    if outputs is None:
+        return None
+    for name, output in zip(("mean", "log_var"), outputs, strict=True):
+        graph.node("Identity", [output], name)
+    return _checked(graph.file(model, "decoder", "z"), model.decode)
 
 
-def check(content: bytes, network: GaussianMLP) -> float:
-    """Run an ONNX file and compare its answers with the network's.
+def check(content: bytes, answers: Callable[[Tensor], Gaussian]) -> float:
+    """Run an ONNX file and compare its answers with the model's.
 
     Returns:
         The largest deviation, as a share of the larger of 1 and the value.
@@ -67,7 +101,7 @@ def check(content: bytes, network: GaussianMLP) -> float:
     inputs = np.random.default_rng(0).random((16, given.shape[1]), dtype=np.float32)
     found = session.run(["mean", "log_var"], {given.name: inputs})
     with torch.inference_mode():
-        wanted = [part.numpy() for part in network(torch.from_numpy(inputs))]
+        wanted = [part.numpy() for part in answers(torch.from_numpy(inputs))]
     worst = max(
         float((np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1)).max())
         for ours, theirs in zip(found, wanted, strict=True)
@@ -80,62 +114,65 @@ def check(content: bytes, network: GaussianMLP) -> float:
     return worst
 
 
-def _exported(model: VAE, network: GaussianMLP, name: str) -> bytes:
+def _check_available() -> None:
     if not is_available():
         raise VisageError(
             "Exporting needs two more packages: run 'pip install -r requirements-onnx.txt'."
         )
-    content = _graph(model, network, name)
-    check(content, network)
+
+
+def _checked(content: bytes, answers: Callable[[Tensor], Gaussian]) -> bytes:
+    check(content, answers)
     return content
 
 
-def _graph(model: VAE, network: GaussianMLP, name: str) -> bytes:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
+class _Graph:
+    """As :class:`vae.models.network.Graph`."""
 
-    nodes, weights = [], []
+    def __init__(self):
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
 
-    def affine(source: str, target: str, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        for kind, tensor in (("weight", weight), ("bias", bias)):
-            array = np.ascontiguousarray(tensor.detach().numpy())
-            weights.append(numpy_helper.from_array(array, f"{target}.{kind}"))
-        inputs = [source, f"{target}.weight", f"{target}.bias"]
-        nodes.append(helper.make_node("Gemm", inputs, [target], transB=1))
+    def constant(self, name: str, values: Tensor) -> str:
+        from onnx import numpy_helper
 
-    source = name
-    for depth, layer in enumerate(network.hidden):
-        affine(source, f"a{depth}", layer.weight, layer.bias)
-        nodes.append(helper.make_node("Tanh", [f"a{depth}"], [f"h{depth}"]))
-        source = f"h{depth}"
-    mean = "logits" if network.sigmoid_mean else "mean"
-    heads = zip(network.head.weight.chunk(2), network.head.bias.chunk(2), strict=True)
-    for target, (weight, bias) in zip((mean, "log_var"), heads, strict=True):
-        affine(source, target, weight, bias)
-    if network.sigmoid_mean:
-        nodes.append(helper.make_node("Sigmoid", ["logits"], ["mean"]))
+        array = np.ascontiguousarray(values.detach().numpy())
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
 
-    def values(called: str, size: int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(called, TensorProto.FLOAT, ["batch", size])
+    def node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
+        from onnx import helper
 
-    first = network.hidden[0].in_features
-    outputs = network.head.out_features // 2
-    graph = helper.make_graph(
-        nodes,
-        "encoder" if name == "x" else "decoder",
-        [values(name, first)],
-        [values("mean", outputs), values("log_var", outputs)],
-        weights,
-    )
-    file = helper.make_model(
-        graph,
-        producer_name="visage",
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-    )
-    helper.set_model_props(
-        file,
-        {"image_shape": json.dumps(model.image_shape), "latent_dim": str(model.latent_dim)},
-    )
-    onnx.checker.check_model(file)
-    return file.SerializeToString()
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    def file(self, model: VAE, name: str, source: str) -> bytes:
+        """The whole file of a graph that leads from the source to ``mean`` and ``log_var``."""
+        import onnx
+        from onnx import TensorProto, helper
+
+        def values(called: str, size: int) -> onnx.ValueInfoProto:
+            return helper.make_tensor_value_info(called, TensorProto.FLOAT, ["batch", size])
+
+        sizes = {"x": model.pixels, "z": model.latent_dim}
+        given = sizes.pop(source)
+        (wanted,) = sizes.values()
+        graph = helper.make_graph(
+            self.nodes,
+            name,
+            [values(source, given)],
+            [values("mean", wanted), values("log_var", wanted)],
+            self.constants,
+        )
+        file = helper.make_model(
+            graph,
+            producer_name="visage",
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+        )
+        helper.set_model_props(
+            file,
+            {"image_shape": json.dumps(model.image_shape), "latent_dim": str(model.latent_dim)},
+        )
+        onnx.checker.check_model(file)
+        return file.SerializeToString()

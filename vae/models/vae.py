@@ -1,93 +1,23 @@
-"""The variational autoencoder of Kingma & Welling: two Gaussian MLPs, an encoder and a decoder.
+"""The variational autoencoder of Kingma & Welling: an encoder, a decoder, and a Gaussian prior.
 
 References:
     Auto-Encoding Variational Bayes (Kingma & Welling, 2014), section 3 and appendix C.2
     https://arxiv.org/abs/1312.6114
 """
 
-__all__ = ["VAE", "Gaussian", "GaussianMLP"]
+__all__ = ["VAE", "Gaussian"]
 
+import copy
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from vae.errors import VisageError
-
-
-class Gaussian(NamedTuple):
-    r"""A diagonal Gaussian :math:`\mathcal{N}(\mu, \operatorname{diag} \sigma^2)`.
-
-    Arguments:
-        mean: The mean :math:`\mu`, of shape (*, D).
-        log_var: The log-variance :math:`\log \sigma^2`, of shape (*, D).
-    """
-
-    mean: Tensor
-    log_var: Tensor
-
-    def sample(self, noise: Tensor) -> Tensor:
-        r"""The reparametrised sample :math:`\mu + \sigma \odot \epsilon` (section 2.4).
-
-        Arguments:
-            noise: Standard normal :math:`\epsilon`, broadcastable to the mean.
-        """
-        return self.mean + torch.exp(0.5 * self.log_var) * noise
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        r"""The log-density :math:`\log \mathcal{N}(x; \mu, \sigma^2)` in nats, of shape (*)."""
-        squares = (x - self.mean).square() * torch.exp(-self.log_var)
-        return -0.5 * (math.log(2 * math.pi) + self.log_var + squares).sum(dim=-1)
-
-    def kl_from_prior(self) -> Tensor:
-        r"""The KL divergence from this Gaussian to the prior, a term per dimension.
-
-        .. math:: \tfrac12 \left(\mu^2 + \sigma^2 - \log \sigma^2 - 1\right)
-
-        Appendix B of the paper, not yet summed: of shape (*, D), in nats.
-        """
-        return 0.5 * (self.mean.square() + self.log_var.exp() - self.log_var - 1)
-
-
-class GaussianMLP(nn.Module):
-    r"""An MLP that maps a vector to the parameters of a diagonal Gaussian (appendix C.2).
-
-    .. math::
-        h = \tanh(W_1 x + b_1), \quad
-        \mu = W_2 h + b_2, \quad
-        \log \sigma^2 = W_3 h + b_3
-
-    :math:`W_2` and :math:`W_3` are the two halves of one linear layer, the head. With any number
-    of hidden layers, each is a linear map followed by tanh.
-
-    Arguments:
-        in_features: The size of the input vector.
-        out_features: The size D of the Gaussian.
-        hidden_dims: The number of units of each hidden layer.
-        sigmoid_mean: Whether the mean passes through a sigmoid, as the decoder's does.
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        hidden_dims: Sequence[int] = (200,),
-        sigmoid_mean: bool = False,
-    ):
-        super().__init__()
-        sizes = (in_features, *hidden_dims)
-        self.hidden = nn.ModuleList(map(nn.Linear, sizes[:-1], sizes[1:]))
-        self.head = nn.Linear(sizes[-1], 2 * out_features)
-        self.sigmoid_mean = sigmoid_mean
-
-    def forward(self, x: Tensor) -> Gaussian:
-        """The Gaussian given x. Shapes: (*, in_features) -> (*, out_features) each."""
-        for layer in self.hidden:
-            x = torch.tanh(layer(x))
-        mean, log_var = self.head(x).chunk(2, dim=-1)
-        return Gaussian(mean.sigmoid() if self.sigmoid_mean else mean, log_var)
+from vae.models.architecture import Architecture
+from vae.models.gaussian import Gaussian
+from vae.models.mlp import MLP
+from vae.models.network import Network
 
 
 class VAE(nn.Module):
@@ -98,14 +28,36 @@ class VAE(nn.Module):
         p_\theta(x \mid z) = \mathcal{N}(x; \mu_\theta(z), \sigma_\theta^2(z)), \quad
         q_\phi(z \mid x) = \mathcal{N}(z; \mu_\phi(x), \sigma_\phi^2(x))
 
+    The networks need not work in the units of x and z. The encoder sees images less a mean image
+    :math:`\bar x`, since inputs around zero make its first gradients well conditioned (LeCun et
+    al., Efficient BackProp, 1998, section 4.3), and between the networks lie their own latents
+    :math:`w = s \odot z + c`, so that z can be put where it suits the prior
+    (:meth:`in_coordinates`). All three are parts of the model, kept with it and not learnt:
+
+    .. math::
+        q_\phi(z \mid x) = \mathcal{N}\!\left(z;\, (m(x - \bar x) - c) / s,\,
+            v(x - \bar x) / s^2\right), \quad
+        \mu_\theta(z) = \mu(s \odot z + c), \quad
+        \sigma_\theta(z) = \sigma(s \odot z + c)
+
     Arguments:
         image_shape: (H, W) for grey images, (H, W, 3) for colour.
         latent_dim: The number K of latent dimensions.
-        hidden_dims: The hidden units of the encoder, and in reverse order of the decoder.
+        hidden_dims: The hidden units of the encoder, and in reverse order of the decoder, both
+            perceptrons; :meth:`of` makes a model of networks of any kind.
+
+    Attributes:
+        mean_image: :math:`\bar x`, of shape (D,); zeros at first.
+        latent_shift: :math:`c`, of shape (K,); zeros at first.
+        latent_scale: :math:`s`, of shape (K,); ones at first.
 
     Raises:
         VisageError: A size is not a positive whole number.
     """
+
+    mean_image: Tensor
+    latent_shift: Tensor
+    latent_scale: Tensor
 
     def __init__(
         self,
@@ -114,14 +66,34 @@ class VAE(nn.Module):
         hidden_dims: Sequence[int] = (200,),
     ):
         super().__init__()
-        self.image_shape = tuple(image_shape)
-        self.latent_dim = latent_dim
-        self.hidden_dims = tuple(hidden_dims)
-        check_sizes(self.image_shape, latent_dim, self.hidden_dims)
-        self.encoder = GaussianMLP(self.pixels, latent_dim, self.hidden_dims)
-        self.decoder = GaussianMLP(
-            latent_dim, self.pixels, self.hidden_dims[::-1], sigmoid_mean=True
-        )
+        self._build(Architecture(tuple(image_shape), latent_dim, MLP(tuple(hidden_dims))))
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> "VAE":
+        """A new model of this architecture."""
+        model = cls.__new__(cls)
+        nn.Module.__init__(model)
+        model._build(architecture)
+        return model
+
+    def _build(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+        sizes = architecture.image_shape, architecture.latent_dim
+        self.encoder: Network = architecture.network.encoder(*sizes)
+        self.decoder: Network = architecture.network.decoder(*sizes)
+        self.register_buffer("mean_image", torch.zeros(self.pixels))
+        self.register_buffer("latent_shift", torch.zeros(self.latent_dim))
+        self.register_buffer("latent_scale", torch.ones(self.latent_dim))
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W) or (H, W, 3)."""
+        return self.architecture.image_shape
+
+    @property
+    def latent_dim(self) -> int:
+        """The number K of latent dimensions."""
+        return self.architecture.latent_dim
 
     @property
     def pixels(self) -> int:
@@ -130,38 +102,29 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor) -> Gaussian:
         """The approximate posterior q(z|x). Shapes: (*, D) in [0, 1] -> (*, K) each."""
-        return self.encoder(x)
+        return self.encode_centred(x - self.mean_image)
+
+    def encode_centred(self, centred: Tensor) -> Gaussian:
+        """The same of images less the mean image, as the encoder sees them."""
+        mean, log_var = self.encoder(centred)
+        return Gaussian(
+            (mean - self.latent_shift) / self.latent_scale, log_var - 2 * self.latent_scale.log()
+        )
 
     def decode(self, z: Tensor) -> Gaussian:
         """The likelihood p(x|z). Shapes: (*, K) -> (*, D) each, the mean in (0, 1)."""
-        return self.decoder(z)
+        return self.decoder(z * self.latent_scale + self.latent_shift)
 
+    def in_coordinates(self, shift: Tensor, scale: Tensor) -> "VAE":
+        r"""A copy of the model with other latents, :math:`z' = (z - c) / s`.
 
-def check_sizes(image_shape: tuple, latent_dim: int, hidden_dims: tuple) -> None:
-    """Refuse sizes that no model can have, with a sentence."""
+        Every reconstruction stays as it is; the KL divergence alone changes.
 
-    def positive(size: object) -> bool:
-        return isinstance(size, int) and not isinstance(size, bool) and size > 0
-
-    grey = len(image_shape) == 2
-    colour = len(image_shape) == 3 and image_shape[2] == 3
-    if not (grey or colour) or not all(map(positive, image_shape)):
-        raise VisageError(
-            "Images must have a height and a width of at least 1 pixel, and 3 channels or none; "
-            f"these are {_said(image_shape, '×')}."
-        )
-    if not positive(latent_dim):
-        raise VisageError(
-            f"The number of latent dimensions must be a whole number of at least 1, "
-            f"not {latent_dim}."
-        )
-    if not hidden_dims or not all(map(positive, hidden_dims)):
-        raise VisageError(
-            "Give at least one hidden layer, each of a whole number of at least 1 unit, such as "
-            f"200 200: these are {_said(hidden_dims)}."
-        )
-
-
-def _said(sizes: tuple, between: str = " ") -> str:
-    """Sizes as people write them."""
-    return between.join(map(str, sizes)) or "none"
+        Arguments:
+            shift: :math:`c`, of shape (K,).
+            scale: :math:`s`, of shape (K,), above 0.
+        """
+        moved = copy.deepcopy(self)
+        moved.latent_shift.add_(shift.to(self.latent_shift) * self.latent_scale)
+        moved.latent_scale.mul_(scale.to(self.latent_scale))
+        return moved

@@ -32,11 +32,10 @@ import torch
 from torch import Tensor
 
 from vae.models.objective import elbo
-from vae.models.vae import VAE, GaussianMLP
+from vae.models.vae import VAE
 
 # What autograd calls as well: the gradient by the input from that by the output, in one pass.
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 def gradient_of(
@@ -45,7 +44,7 @@ def gradient_of(
     """What computes the gradient of this model's ELBO fastest here; arguments as below."""
     networks = model.encoder, model.decoder
     on_processor = next(model.parameters()).device.type == "cpu"
-    by_hand = on_processor and all(isinstance(network, GaussianMLP) for network in networks)
+    by_hand = on_processor and all(network.backpropagation(1) for network in networks)
     return (ElboGradient if by_hand else AutogradGradient)(model, batch_size, share)
 
 
@@ -70,7 +69,7 @@ class AutogradGradient:
         Arguments:
             x: Flattened images, (B, D).
             noise: The standard normal noise of the reparametrisation, (B, K).
-            encoder_input: What the encoder sees of x, (B, D): x itself, or x centred and
+            encoder_input: What the encoder sees of x, (B, D): x less the mean image, perhaps
                 with noise.
 
         Returns:
@@ -84,18 +83,26 @@ class AutogradGradient:
 
 
 class ElboGradient:
-    """The same, derived by hand, for Gaussian MLPs; arguments as for :class:`AutogradGradient`."""
+    """The same, derived by hand, for networks that offer passes of their own.
+
+    Arguments as for :class:`AutogradGradient`; the model's latents are those of its networks, as
+    they are in training.
+    """
 
     def __init__(self, model: VAE, batch_size: int, share: int | None = None):
         share = batch_size if share is None else share
         # A step is short enough for Python to matter: views and constants are made here, once.
-        self.encoder = _Backpropagation(model.encoder, share)
-        self.decoder = _Backpropagation(model.decoder, share)
+        encoder, decoder = (
+            network.backpropagation(share) for network in (model.encoder, model.decoder)
+        )
+        if encoder is None or decoder is None:
+            raise TypeError("The gradient by hand is that of networks which offer their passes.")
+        self.encoder, self.decoder = encoder, decoder
         self.m, self.v = self.encoder.output.chunk(2, dim=1)
         self.mean, self.log_var = self.decoder.output.chunk(2, dim=1)
         new = self.mean.new_empty
         self.residual, self.precision = new(2, share, model.pixels)
-        self.by_log_var = model.decoder.head.bias.grad[model.pixels :]
+        self.by_log_var = decoder.by_output[model.pixels :]
         self.half = 0.5 / batch_size
         self.halves = self.mean.new_tensor(self.half)
         self.minus_halves = -self.halves
@@ -126,50 +133,9 @@ class ElboGradient:
         g = self.decoder.backward(z)
         torch.add(g, m, alpha=2 * half, out=m)
         torch.addcmul(by_v, g, scaled_noise, value=0.5, out=v)
-        self.encoder.backward(encoder_input, to_input=False)
+        self.encoder.backward_to_parameters(encoder_input)
 
         # The gradient by the log-variance, (1 - r^2 e^-s) / 2B, was summed for the bias: what it
         # lacks of D/2 is the sum of squares.
         log_likelihood = self.by_log_var.sum().sub_(log_determinant, alpha=half)
         return torch.stack((log_likelihood.add_(self.constant), kl))
-
-
-class _Backpropagation:
-    """The passes through one network.
-
-    Attributes:
-        output: What :meth:`forward` fills, of shape (B, the head's size); before
-            :meth:`backward` the caller puts the loss's gradient by it in its place.
-    """
-
-    def __init__(self, network: GaussianMLP, batch_size: int):
-        # Detached, so that nothing here is recorded for autograd.
-        layers = [*network.hidden, network.head]
-        self.weights = [layer.weight.detach() for layer in layers]
-        self.transposed = [weight.t() for weight in self.weights]
-        self.biases = [layer.bias.detach() for layer in layers]
-        self.weight_gradients = [layer.weight.grad for layer in layers]
-        self.bias_gradients = [layer.bias.grad for layer in layers]
-        new = self.weights[0].new_empty
-        *self.hidden, self.output = [new(batch_size, layer.out_features) for layer in layers]
-        self.gradients = [new(batch_size, layer.in_features) for layer in layers]
-
-    def forward(self, x: Tensor) -> None:
-        for place, hidden in enumerate(self.hidden):
-            torch.addmm(self.biases[place], x, self.transposed[place], out=hidden)
-            x = hidden.tanh_()
-        torch.addmm(self.biases[-1], x, self.transposed[-1], out=self.output)
-
-    def backward(self, x: Tensor, to_input: bool = True) -> Tensor | None:
-        """Fill the gradients by the parameters; return that by the input."""
-        gradient = self.output
-        below = [x, *self.hidden]
-        for place in reversed(range(len(below))):
-            torch.mm(gradient.t(), below[place], out=self.weight_gradients[place])
-            torch.sum(gradient, dim=0, out=self.bias_gradients[place])
-            if place == 0 and not to_input:
-                return None
-            gradient = torch.mm(gradient, self.weights[place], out=self.gradients[place])
-            if place:
-                tanh_backward(gradient, below[place], grad_input=gradient)
-        return gradient

@@ -31,7 +31,9 @@ from torch import Tensor
 from vae.datasets.faces import Pixels
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
-from vae.models.vae import VAE, check_sizes
+from vae.models.architecture import Architecture
+from vae.models.mlp import MLP
+from vae.models.vae import VAE
 from vae.training.distributed import add_up, rank, world_size
 from vae.training.gradient import gradient_of
 from vae.training.optimizers import OPTIMIZERS
@@ -171,13 +173,13 @@ class TrainingConfig:
     whole_recipe: Recipe | None = None
 
     def __post_init__(self):
-        check_sizes((1, 1), self.latent_dim, (1,))
+        Architecture((1, 1), self.latent_dim)
         recipe = self.whole_recipe or recipe_for(self.recipe, self.latent_dim)
         object.__setattr__(self, "whole_recipe", recipe)
         hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
         rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
         steps = recipe.steps if self.steps is None else self.steps
-        check_sizes((1, 1), self.latent_dim, tuple(hidden_dims))
+        MLP(tuple(hidden_dims))
         object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "learning_rate", rate)
@@ -215,6 +217,14 @@ class TrainingConfig:
         """
         whole = values.get("whole_recipe")
         return cls(**{**values, "whole_recipe": None if whole is None else Recipe(**whole)})
+
+    def architecture(self, image_shape: tuple[int, ...]) -> Architecture:
+        """What the model of images of this shape is built from.
+
+        Raises:
+            VisageError: It would be too large.
+        """
+        return Architecture(image_shape, self.latent_dim, MLP(self.hidden_dims or ()))
 
 
 @dataclass(frozen=True)
@@ -254,9 +264,7 @@ class TrainingState:
         image_shape: (H, W) or (H, W, 3).
 
     Attributes:
-        model: The model being trained; its encoder takes pixels less :attr:`centre`.
-        centre: The mean image, of shape (D,), or zeros. Inputs around zero make the first layer's
-            gradient well conditioned (LeCun et al., Efficient BackProp, 1998, section 4.3).
+        model: The model being trained.
         step: Steps taken.
         last_rate: The learning rate of the last step.
         seconds: Time spent in the training loop.
@@ -269,13 +277,12 @@ class TrainingState:
         self.recipe = config.whole_recipe
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
-        self.model = VAE(image_shape, config.latent_dim, config.hidden_dims).to(self.device)
+        self.model = VAE.of(config.architecture(image_shape)).to(self.device)
         self.weights, self.gradient = one_buffer(self.model)
         # The encoder's parameters come first.
         size = sum(weight.numel() for weight in self.model.encoder.parameters())
         self._encoder_weights, self._encoder_gradient = self.weights[:size], self.gradient[:size]
         self.average = self.weights.clone() if self.recipe.averaging else self.weights
-        self.centre = torch.zeros(self.model.pixels, device=self.device)
         self.optimizer = OPTIMIZERS[self.recipe.optimizer](self.weights)
         self.step = 0
         self.last_rate = 0.0
@@ -290,14 +297,13 @@ class TrainingState:
     def averaged(self) -> VAE:
         """The model to evaluate and keep, as of this step.
 
-        Its weights are averaged over recent steps where the recipe says so, and its encoder takes
-        plain pixels. It is one and the same object at every step: copy what you keep.
+        Its weights are averaged over recent steps where the recipe says so. It is one and the same
+        object at every step: copy what you keep.
         """
         if self._evaluated_at != self.step:
             # The parameters become views of the vector they are given, hence a copy.
             torch.nn.utils.vector_to_parameters(self.average.clone(), self._evaluated.parameters())
-            first = self._evaluated.encoder.hidden[0]
-            first.bias.sub_(first.weight @ self.centre)
+            self._evaluated.mean_image.copy_(self.model.mean_image)
             self._evaluated_at = self.step
         return self._evaluated
 
@@ -309,10 +315,8 @@ class TrainingState:
         pixels = torch.from_numpy(np.asarray(some)).to(self.device)
         mean = pixels.mean(dim=0)
         variance = (pixels - mean).square().mean()
-        self.centre = mean
-        head = self.model.decoder.head.bias.data
-        head[: len(mean)] = mean.clamp(0.02, 0.98).logit()
-        head[len(mean) :] = variance.clamp(min=1e-6).log()
+        self.model.mean_image.copy_(mean)
+        self.model.decoder.start_at(mean.clamp(0.02, 0.98), variance.clamp(min=1e-6).log())
         self.average.copy_(self.weights)
 
     def learning_rate(self) -> float:
@@ -352,7 +356,8 @@ class TrainingState:
 
     def best_model(self) -> VAE:
         """A copy of the model at its best held-out ELBO."""
-        model = VAE(self.model.image_shape, self.model.latent_dim, self.model.hidden_dims)
+        model = VAE.of(self.model.architecture)
+        model.mean_image.copy_(self.model.mean_image)
         torch.nn.utils.vector_to_parameters(self.best.cpu(), model.parameters())
         return model.requires_grad_(False).eval()
 
@@ -361,7 +366,7 @@ class TrainingState:
         tensors = {
             "weights": self.weights,
             "best": self.best,
-            "centre": self.centre,
+            "mean_image": self.model.mean_image,
             "progress": torch.tensor(
                 [self.step, self.seconds, self.best_step, self.best_elbo], dtype=torch.float64
             ),
@@ -384,8 +389,14 @@ class TrainingState:
             if self.recipe.averaging:
                 self.average.copy_(tensors["average"])
             step, self.seconds, best_step, self.best_elbo = tensors["progress"].tolist()
-            self.centre = tensors["centre"].to(self.device)
-            self.best = tensors["best"].to(self.device)
+            if "mean_image" in tensors:
+                self.model.mean_image.copy_(tensors["mean_image"])
+                self.best = tensors["best"].to(self.device)
+            else:
+                # Of a run that was begun before the mean image was the model's own: the best
+                # weights had it folded in. Their checkpoint stays until there are better ones.
+                self.model.mean_image.copy_(tensors["centre"])
+                self.best = torch.empty(0)
         except (KeyError, ValueError, RuntimeError) as error:
             raise VisageError(
                 "The saved state is not of this configuration, so the run can't be resumed."
@@ -527,12 +538,12 @@ def input_offsets(state: TrainingState) -> Tensor:
     Fresh noise for every pixel of every step would cost a tenth of the training time; a slice of
     a bank at a random place serves as well.
     """
-    count = state.config.batch_size
+    count, pixels = state.config.batch_size, state.model.pixels
     if state.recipe.input_noise:
-        count = max(2 * count, NOISE_BANK // len(state.centre))
+        count = max(2 * count, NOISE_BANK // pixels)
     generator = torch.Generator().manual_seed(state.config.seed)
-    noise = torch.randn(count, len(state.centre), generator=generator).to(state.device)
-    return noise.mul_(state.recipe.input_noise).sub_(state.centre)
+    noise = torch.randn(count, pixels, generator=generator).to(state.device)
+    return noise.mul_(state.recipe.input_noise).sub_(state.model.mean_image)
 
 
 def is_due(step: int, every: int) -> bool:

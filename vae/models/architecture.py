@@ -1,0 +1,110 @@
+"""What a model is built from, as its checkpoint keeps it.
+
+A new kind of network is a file of its own, as :mod:`vae.models.mlp` is one: a frozen dataclass of
+what can be chosen, with the methods of :class:`vae.models.mlp.MLP`, which makes its encoder and
+decoder. Named in :data:`KINDS` it can be stored, loaded, trained and shown.
+"""
+
+__all__ = ["KINDS", "Architecture", "check_sizes"]
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vae.errors import VisageError
+from vae.models.mlp import MLP
+
+KINDS = {kind.kind: kind for kind in (MLP,)}
+
+# Beyond these a model is refused before it is made: nobody could turn more latents, one image of
+# more values takes as much memory as a whole set, and no model of this project comes near so many
+# weights.
+MOST_LATENTS = 1_000
+LARGEST_IMAGE = 2**22
+LARGEST_MODEL = 500_000_000
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of a model, and the networks between them.
+
+    Arguments:
+        image_shape: (H, W) for grey images, (H, W, 3) for colour.
+        latent_dim: The number K of latent dimensions.
+        network: The kind of encoder and decoder, with what was chosen of it.
+
+    Raises:
+        VisageError: A size that no model can have.
+    """
+
+    image_shape: tuple[int, ...] = (28, 20)
+    latent_dim: int = 2
+    network: MLP = field(default_factory=MLP)
+
+    def __post_init__(self):
+        object.__setattr__(self, "image_shape", tuple(self.image_shape))
+        check_sizes(self.image_shape, self.latent_dim)
+        for count, what, limit in (
+            (math.prod(self.image_shape), "values an image", LARGEST_IMAGE),
+            (self.latent_dim, "latents", MOST_LATENTS),
+            (self.weights, "weights", LARGEST_MODEL),
+        ):
+            if count > limit:
+                raise VisageError(f"A model of {count:.4g} {what} is over the limit of {limit:,}.")
+
+    @classmethod
+    def of(cls, said: Mapping) -> "Architecture":
+        """The architecture that :meth:`as_json` told.
+
+        Raises:
+            VisageError: It tells of none.
+        """
+        shape, latent_dim, network = (
+            said.get(name) for name in ("image_shape", "latent_dim", "architecture")
+        )
+        if not isinstance(network, Mapping) or not isinstance(shape, list):
+            raise VisageError("It tells no image shape or no network.")
+        kind = KINDS.get(str(network.get("network")))
+        if kind is None:
+            raise VisageError(f"A network is one of {', '.join(KINDS)}.")
+        chosen = {field.name: network.get(field.name) for field in dataclasses.fields(kind)}
+        try:
+            return cls(tuple(shape), latent_dim, kind(**chosen))
+        except (TypeError, OverflowError) as error:
+            raise VisageError("Its sizes are not numbers.") from error
+
+    def as_json(self) -> dict:
+        """What a checkpoint keeps of it."""
+        network = {"network": self.network.kind, **dataclasses.asdict(self.network)}
+        return {
+            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
+            "architecture": network,
+        }
+
+    @property
+    def weights(self) -> int:
+        """The number of parameters."""
+        return self.network.weights(self.image_shape, self.latent_dim)
+
+
+def check_sizes(image_shape: Sequence[object], latent_dim: object) -> None:
+    """Refuse sizes that no model can have, with a sentence."""
+
+    def positive(size: object) -> bool:
+        return type(size) is int and size > 0
+
+    grey = len(image_shape) == 2
+    colour = len(image_shape) == 3 and image_shape[2] == 3
+    if not (grey or colour) or not all(map(positive, image_shape)):
+        given = "×".join(map(str, image_shape)) or "none"
+        raise VisageError(
+            "Images must have a height and a width of at least 1 pixel, and 3 channels or none; "
+            f"these are {given}."
+        )
+    if not positive(latent_dim):
+        raise VisageError(
+            f"The number of latent dimensions must be a whole number of at least 1, "
+            f"not {latent_dim}."
+        )

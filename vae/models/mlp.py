@@ -1,0 +1,258 @@
+r"""Multilayer perceptrons, the paper's networks (appendix C.2); only this file knows their layers.
+
+References:
+    Auto-Encoding Variational Bayes (Kingma & Welling, 2014), appendix C.2
+    https://arxiv.org/abs/1312.6114
+"""
+
+__all__ = ["MLP", "GaussianMLP"]
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vae.errors import VisageError
+from vae.models.gaussian import Gaussian
+from vae.models.network import Graph, Network
+
+# More layers than that take long to lay out, and tanh learns nothing through so many.
+MOST_LAYERS = 100
+
+# What autograd calls as well: the gradient by the input from that by the output, in one pass.
+tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Encoder and decoder as perceptrons that mirror each other.
+
+    Arguments:
+        hidden_dims: The hidden units of the encoder, and in reverse order of the decoder.
+
+    Raises:
+        VisageError: There is no layer, or one without a unit.
+    """
+
+    kind: ClassVar[str] = "mlp"
+
+    hidden_dims: tuple[int, ...] = (200,)
+
+    def __post_init__(self):
+        object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
+        units = [unit for unit in self.hidden_dims if type(unit) is int and unit > 0]
+        if not units or len(units) < len(self.hidden_dims):
+            given = " ".join(map(str, self.hidden_dims)) or "none"
+            raise VisageError(
+                "Give at least one hidden layer, each of a whole number of at least 1 unit, such "
+                f"as 200 200: these are {given}."
+            )
+        if len(units) > MOST_LAYERS:
+            raise VisageError(f"{len(units):,} hidden layers are over the limit of {MOST_LAYERS}.")
+
+    def encoder(self, image_shape: Sequence[int], latent_dim: int) -> "GaussianMLP":
+        """A new encoder."""
+        return GaussianMLP(math.prod(image_shape), latent_dim, self.hidden_dims)
+
+    def decoder(self, image_shape: Sequence[int], latent_dim: int) -> "GaussianMLP":
+        """A new decoder."""
+        pixels = math.prod(image_shape)
+        return GaussianMLP(latent_dim, pixels, self.hidden_dims[::-1], sigmoid_mean=True)
+
+    def weights(self, image_shape: Sequence[int], latent_dim: int) -> int:
+        """The number of both networks' parameters, without making them."""
+        pixels = math.prod(image_shape)
+        return sum(
+            (before + 1) * after
+            for sizes in (
+                (pixels, *self.hidden_dims, 2 * latent_dim),
+                (latent_dim, *self.hidden_dims[::-1], 2 * pixels),
+            )
+            for before, after in pairwise(sizes)
+        )
+
+    def activations(self, image_shape: Sequence[int], latent_dim: int) -> int:
+        """The number of values between layers, an image, of both networks."""
+        return 2 * sum(self.hidden_dims) + 2 * latent_dim + 2 * math.prod(image_shape)
+
+    def in_words(self) -> str:
+        """What tells it from others of its kind."""
+        return " ".join(map(str, self.hidden_dims))
+
+
+class GaussianMLP(Network):
+    r"""An MLP that maps a vector to the parameters of a diagonal Gaussian (appendix C.2).
+
+    .. math::
+        h = \tanh(W_1 x + b_1), \quad
+        \mu = W_2 h + b_2, \quad
+        \log \sigma^2 = W_3 h + b_3
+
+    :math:`W_2` and :math:`W_3` are the two halves of one linear layer, the head. With any number
+    of hidden layers, each is a linear map followed by tanh.
+
+    Arguments:
+        in_features: The size of the input vector.
+        out_features: The size D of the Gaussian.
+        hidden_dims: The number of units of each hidden layer.
+        sigmoid_mean: Whether the mean passes through a sigmoid, as the decoder's does.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        hidden_dims: Sequence[int] = (200,),
+        sigmoid_mean: bool = False,
+    ):
+        super().__init__()
+        sizes = (in_features, *hidden_dims)
+        self.hidden = nn.ModuleList(map(nn.Linear, sizes[:-1], sizes[1:]))
+        self.head = nn.Linear(sizes[-1], 2 * out_features)
+        self.sigmoid_mean = sigmoid_mean
+
+    def forward(self, x: Tensor) -> Gaussian:
+        """The Gaussian given x. Shapes: (*, in_features) -> (*, out_features) each."""
+        for layer in self.hidden:
+            x = torch.tanh(layer(x))
+        mean, log_var = self.head(x).chunk(2, dim=-1)
+        return Gaussian(mean.sigmoid() if self.sigmoid_mean else mean, log_var)
+
+    def start_at(self, mean: Tensor, log_var: Tensor) -> None:
+        """As :meth:`Network.start_at`, by the head's bias."""
+        bias = self.head.bias.data
+        bias[: len(mean)] = mean.logit() if self.sigmoid_mean else mean
+        bias[len(mean) :] = log_var
+
+    def backpropagation(self, batch_size: int) -> "_Backpropagation":
+        """As :meth:`Network.backpropagation`."""
+        return _Backpropagation(self._affine(), batch_size)
+
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """As :meth:`Network.layers`."""
+        return [
+            (layer.weight.detach().numpy(), layer.bias.detach().numpy())
+            for layer in self._affine()
+        ]
+
+    def mean_map(self, outputs: Tensor | None = None) -> "_MeanMap":
+        """As :meth:`Network.mean_map`."""
+        *hidden, (weight, bias) = (
+            (layer.weight.detach().double(), layer.bias.detach().double())
+            for layer in self._affine()
+        )
+        if outputs is None:
+            outputs = torch.arange(len(bias) // 2)
+        layers = [*hidden, (weight[outputs], bias[outputs])]
+        return _MeanMap(
+            tuple((weight.T.contiguous(), bias.clone()) for weight, bias in layers),
+            self.sigmoid_mean,
+        )
+
+    def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
+        """As :meth:`Network.add_to`."""
+
+        def affine(source: str, target: str, weight: Tensor, bias: Tensor) -> str:
+            names = [
+                graph.constant(f"{target}.{kind}", values)
+                for kind, values in (("weight", weight), ("bias", bias))
+            ]
+            return graph.node("Gemm", [source, *names], target, transB=1)
+
+        for depth, layer in enumerate(self._affine()[:-1]):
+            source = affine(source, f"a{depth}", layer.weight, layer.bias)
+            source = graph.node("Tanh", [source], f"h{depth}")
+        weights, biases = self.head.weight.chunk(2), self.head.bias.chunk(2)
+        mean = affine(source, "head.mean", weights[0], biases[0])
+        if self.sigmoid_mean:
+            mean = graph.node("Sigmoid", [mean], "sigmoid")
+        return mean, affine(source, "head.log_var", weights[1], biases[1])
+
+    def _affine(self) -> list[nn.Linear]:
+        layers = [*self.hidden, self.head]
+        return [layer for layer in layers if isinstance(layer, nn.Linear)]
+
+
+class _Backpropagation:
+    """As :class:`vae.models.network.Backpropagation`."""
+
+    def __init__(self, layers: list[nn.Linear], batch_size: int):
+        # Detached, so that nothing here is recorded for autograd.
+        self.weights = [layer.weight.detach() for layer in layers]
+        self.transposed = [weight.t() for weight in self.weights]
+        self.biases = [layer.bias.detach() for layer in layers]
+        self.weight_gradients = [_gradient(layer.weight) for layer in layers]
+        self.bias_gradients = [_gradient(layer.bias) for layer in layers]
+        self.by_output = self.bias_gradients[-1]
+        new = self.weights[0].new_empty
+        *self.hidden, self.output = [new(batch_size, layer.out_features) for layer in layers]
+        self.gradients = [new(batch_size, layer.in_features) for layer in layers]
+
+    def forward(self, x: Tensor) -> None:
+        for place, hidden in enumerate(self.hidden):
+            torch.addmm(self.biases[place], x, self.transposed[place], out=hidden)
+            x = hidden.tanh_()
+        torch.addmm(self.biases[-1], x, self.transposed[-1], out=self.output)
+
+    def backward(self, x: Tensor) -> Tensor:
+        gradient = self._down_to_the_first(x)
+        return torch.mm(gradient, self.weights[0], out=self.gradients[0])
+
+    def backward_to_parameters(self, x: Tensor) -> None:
+        self._down_to_the_first(x)
+
+    def _down_to_the_first(self, x: Tensor) -> Tensor:
+        """Fill the gradients by the parameters; return that by the first layer's output."""
+        gradient = self.output
+        below = [x, *self.hidden]
+        for place in reversed(range(len(below))):
+            torch.mm(gradient.t(), below[place], out=self.weight_gradients[place])
+            torch.sum(gradient, dim=0, out=self.bias_gradients[place])
+            if place:
+                gradient = torch.mm(gradient, self.weights[place], out=self.gradients[place])
+                tanh_backward(gradient, below[place], grad_input=gradient)
+        return gradient
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    """A parameter's own buffer; where it has none yet, one to be thrown away."""
+    return torch.empty_like(weight) if weight.grad is None else weight.grad
+
+
+@dataclass(frozen=True)
+class _MeanMap:
+    """As :class:`vae.models.network.MeanMap`.
+
+    Arguments:
+        layers: Transposed weight (in, out) and bias of each.
+        sigmoid: Whether the mean passes through a sigmoid.
+    """
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    sigmoid: bool
+
+    def to(self, dtype: torch.dtype) -> "_MeanMap":
+        layers = tuple((weight.to(dtype), bias.to(dtype)) for weight, bias in self.layers)
+        return _MeanMap(layers, self.sigmoid)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        *hidden, (weight, bias) = self.layers
+        for inner, inner_bias in hidden:
+            x = torch.tanh(torch.addmm(inner_bias, x, inner))
+        mean = torch.addmm(bias, x, weight)
+        return mean.sigmoid() if self.sigmoid else mean
+
+    def push(self, x: Tensor, tangents: Tensor) -> Tensor:
+        *hidden, (weight, bias) = self.layers
+        for inner, inner_bias in hidden:
+            x = torch.tanh(torch.addmm(inner_bias, x, inner))
+            tangents = (tangents @ inner) * (1 - x * x)
+        if not self.sigmoid:
+            return tangents @ weight
+        mean = torch.addmm(bias, x, weight).sigmoid_()
+        return (tangents @ weight).mul_(mean * (1 - mean))

@@ -1,0 +1,105 @@
+"""What encoders and decoders have in common, whatever they are made of.
+
+A network maps vectors to Gaussians. What else it can do it is asked for, and it may say that it
+can't: whoever asks knows no layer of it, and goes another way then.
+"""
+
+__all__ = ["Backpropagation", "Graph", "MeanMap", "Network"]
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vae.models.gaussian import Gaussian
+
+
+class Backpropagation(Protocol):
+    """The passes through a network without autograd, in buffers that are made once.
+
+    Attributes:
+        output: What :meth:`forward` fills, of shape (B, 2D), mean (before a sigmoid) and
+            log-variance side by side; before :meth:`backward` the caller puts the loss's gradient
+            by it in its place.
+        by_output: The sum of that gradient over the batch, (2D,), as :meth:`backward` leaves it.
+    """
+
+    output: Tensor
+    by_output: Tensor
+
+    def forward(self, x: Tensor) -> None:
+        """Fill the output, from (B, in_features)."""
+        ...
+
+    def backward(self, x: Tensor) -> Tensor:
+        """Fill the parameters' gradients; return that by the input, (B, in_features)."""
+        ...
+
+    def backward_to_parameters(self, x: Tensor) -> None:
+        """The same where nothing lies before the input."""
+        ...
+
+
+class MeanMap(Protocol):
+    """The mean as a function of the input, with its derivatives, in one type of numbers."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The mean. Shapes: (B, in_features) -> (B, D)."""
+        ...
+
+    def push(self, x: Tensor, tangents: Tensor) -> Tensor:
+        """Directions at x as the mean carries them on, (K, B, in_features) -> (K, B, D)."""
+        ...
+
+    def to(self, dtype: torch.dtype) -> "MeanMap":
+        """The same in another type."""
+        ...
+
+
+class Graph(Protocol):
+    """An ONNX graph in the making."""
+
+    def constant(self, name: str, values: Tensor) -> str:
+        """Keep a tensor under a name; returns the name."""
+        ...
+
+    def node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
+        """Add an operation; returns its output's name."""
+        ...
+
+
+class Network(nn.Module):
+    """A map from a vector to a diagonal Gaussian; every other method may have no answer."""
+
+    def forward(self, x: Tensor) -> Gaussian:
+        """The Gaussian given x. Shapes: (*, in_features) -> (*, D) each."""
+        raise NotImplementedError
+
+    def start_at(self, mean: Tensor, log_var: Tensor) -> None:
+        """Answer about this Gaussian before anything is learnt, (D,) each, if that can be set."""
+
+    def backpropagation(self, batch_size: int) -> Backpropagation | None:
+        """Passes derived by hand, for minibatches of one size, on a processor."""
+        return None
+
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
+        """Weights of affine layers with tanh between them, for an implementation elsewhere.
+
+        Returns:
+            (weight, bias) of each, float32, of shape (out, in) and (out,). The last layer's first
+            D rows give the mean, before its sigmoid if it has one, its last D the log-variance.
+        """
+        return None
+
+    def mean_map(self, outputs: Tensor | None = None) -> MeanMap | None:
+        """The mean with its derivatives, in double precision.
+
+        Arguments:
+            outputs: Places of the values that are wanted, (d,); all of them by default.
+        """
+        return None
+
+    def add_to(self, graph: Graph, source: str) -> tuple[str, str] | None:
+        """Add the forward pass to an ONNX graph; the names of mean and log-variance."""
+        return None
