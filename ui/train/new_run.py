@@ -10,6 +10,7 @@ from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.runs import Run
 from vae.training.loop import TrainingConfig, recipe_for
+from vae.training.memory import check_memory
 
 RECIPE_WORDS = {
     "default": "this project's own: it learns faster and further",
@@ -28,14 +29,35 @@ def offer() -> Run | None:
             choices |= choose_steps(choices["recipe"], choices["latent_dim"])
         with split:
             choices |= choose_split()
-        if not st.button("Start training", type="primary", icon=":material/play_arrow:"):
+        config = None
+        with words.sentences():
+            config = possible(choices)
+        started = st.button(
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=config is None,
+        )
+        if config is None or not started:
             return None
         with words.sentences():
-            hidden = hidden_dims(choices.pop("hidden"))
-            run = runs.create(TrainingConfig(**choices, hidden_dims=hidden))
+            run = runs.create(config)
             run.launch()
             return run
     return None
+
+
+def possible(choices: dict) -> TrainingConfig:
+    """What was chosen, if it can be trained here.
+
+    Raises:
+        VisageError: It can't, by its sizes or for want of memory.
+    """
+    hidden = hidden_dims(choices["hidden"])
+    others = {name: value for name, value in choices.items() if name != "hidden"}
+    config = TrainingConfig(**others, hidden_dims=hidden)
+    check_memory(config, library.faces(choices["dataset"]).image_shape)
+    return config
 
 
 def choose_dataset() -> str:

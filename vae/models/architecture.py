@@ -46,7 +46,7 @@ class Architecture:
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
         check_sizes(self.image_shape, self.latent_dim)
         for count, what, limit in (
-            (math.prod(self.image_shape), "values an image", LARGEST_IMAGE),
+            (self.pixels, "values an image", LARGEST_IMAGE),
             (self.latent_dim, "latents", MOST_LATENTS),
             (self.weights, "weights", LARGEST_MODEL),
         ):
@@ -82,6 +82,11 @@ class Architecture:
             "latent_dim": self.latent_dim,
             "architecture": network,
         }
+
+    @property
+    def pixels(self) -> int:
+        """The number D of values in one flattened image."""
+        return math.prod(self.image_shape)
 
     @property
     def weights(self) -> int:

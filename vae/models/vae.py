@@ -8,7 +8,6 @@ References:
 __all__ = ["VAE", "Gaussian"]
 
 import copy
-import math
 from collections.abc import Sequence
 
 import torch
@@ -98,7 +97,7 @@ class VAE(nn.Module):
     @property
     def pixels(self) -> int:
         """The number D of values in one flattened image."""
-        return math.prod(self.image_shape)
+        return self.architecture.pixels
 
     def encode(self, x: Tensor) -> Gaussian:
         """The approximate posterior q(z|x). Shapes: (*, D) in [0, 1] -> (*, K) each."""

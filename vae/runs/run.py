@@ -33,7 +33,8 @@ from vae.models.checkpoint import read_card
 from vae.runs import processes, queue
 from vae.runs.metrics import MetricsFile, end_of_step, parsed
 from vae.runs.processes import Process
-from vae.training.loop import Progress, TrainingConfig, check_batch, choose_device
+from vae.training.loop import Progress, TrainingConfig, check_batch
+from vae.training.memory import check_memory
 
 STATES = ("queued", "running", "stopped", "finished", "failed", "interrupted")
 ALIVE = ("queued", "running")
@@ -481,7 +482,7 @@ def _runnable(config: TrainingConfig) -> TrainingConfig:
     """Refuse what could only fail once it runs; make a data set's path independent of where."""
     faces = datasets.load(config.dataset)
     check_batch(config, len(faces.split_indices(config.holdout, config.split)[0]))
-    choose_device(config.device)
+    check_memory(config, faces.image_shape)
     if datasets.is_here(str(config.dataset)):
         return dataclasses.replace(config, dataset=faces.name)
     return dataclasses.replace(config, dataset=str(Path(config.dataset).resolve()))

@@ -1,0 +1,51 @@
+"""Whether a training run fits into memory, before it begins."""
+
+__all__ = ["check_memory", "needed"]
+
+import psutil
+
+from vae.errors import VisageError
+from vae.limits import in_words
+from vae.models.architecture import Architecture
+from vae.training.loop import TrainingConfig, choose_device
+
+# Bytes of a number.
+FLOAT = 4
+
+# Vectors as long as the weights: they, their gradient, average and best, Adam's two moments, and
+# the copy that is evaluated; and while all of that is saved, twice what goes into the file.
+COPIES = 7 + 2 * 5
+
+# Values between layers, for their own and for their gradients; the images of a minibatch count
+# twice as often, for the encoder's noise and the residuals.
+PASSES = 2
+IMAGES = 6
+
+# Beside the model: PyTorch itself, noise, and what an evaluation decodes at once.
+REST = 400 * 2**20
+
+
+def needed(architecture: Architecture, batch_size: int) -> int:
+    """Bytes that training takes, about: weights, optimiser, what a minibatch leaves in layers."""
+    shape, latent_dim = architecture.image_shape, architecture.latent_dim
+    activations = PASSES * architecture.network.activations(shape, latent_dim)
+    batch = batch_size * (activations + IMAGES * architecture.pixels)
+    return FLOAT * (COPIES * architecture.weights + batch) + REST
+
+
+def check_memory(config: TrainingConfig, image_shape: tuple[int, ...]) -> None:
+    """Refuse what this machine's memory can't hold, where it trains on a processor.
+
+    Raises:
+        VisageError: Training would take more than is free, or the model has more weights than any
+            may have.
+    """
+    architecture = config.architecture(image_shape)
+    if choose_device(config.device).type != "cpu":
+        return
+    wanted, free = needed(architecture, config.batch_size), psutil.virtual_memory().available
+    if wanted > free:
+        raise VisageError(
+            f"Training this takes about {in_words(wanted)} of memory, and {in_words(free)} are "
+            "free on this machine: choose fewer hidden units, a smaller batch, or smaller images."
+        )
