@@ -23,4 +23,6 @@ def main() -> None:
         page.run()
 
 
-main()
+# Streamlit runs this file as the main one; a process that is forked beside it only imports it.
+if __name__ == "__main__":
+    main()

@@ -104,8 +104,8 @@ def test_what_was_chosen_is_what_is_started(monkeypatch):
     ("key", "value", "sentence"),
     [
         ("new_hidden_default_200 200 200", "two hundred", "whole numbers, one a layer"),
-        ("new_hidden_default_200 200 200", "0", "at least 1 unit, not 0."),
-        ("new_hidden_default_200 200 200", "99999 99999", "over the limit"),
+        ("new_hidden_default_200 200 200", "0", "these are 0."),
+        ("new_hidden_default_200 200 200", "99999 99999", "A model may have"),
         ("new_batch", 1_000, "larger than the training set of 360"),
     ],
 )

@@ -106,8 +106,22 @@ def test_the_evaluated_model_takes_plain_pixels(sets):
     seen = x - state.model.mean_image
     state.average.copy_(state.weights)
     state.restore(state.tensors())
-    expected = state.model.encode(seen)
+    expected = state.model.encode_centred(seen)
     torch.testing.assert_close(state.averaged.encode(x), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(state.best_model().mean_image, state.model.mean_image)
+
+
+def test_a_state_of_before_the_mean_image_was_the_model_s_own_goes_on(sets):
+    state = finished(sets)
+    old = state.tensors()
+    old["centre"] = old.pop("mean_image")
+    resumed = TrainingState(state.config, SHAPE)
+    resumed.restore(old)
+    x = torch.from_numpy(sets[1])
+    torch.testing.assert_close(resumed.averaged.encode(x), state.averaged.encode(x))
+    # Its best weights had the mean image folded in: their checkpoint is left as it is.
+    assert len(resumed.best) == 0
+    assert resumed.best_elbo == state.best_elbo
 
 
 def test_the_best_model_is_kept(sets):

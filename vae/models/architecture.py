@@ -51,7 +51,7 @@ class Architecture:
             (self.weights, "weights", LARGEST_MODEL),
         ):
             if count > limit:
-                raise VisageError(f"A model of {count:.4g} {what} is over the limit of {limit:,}.")
+                raise VisageError(f"A model may have {limit:,} {what} at most: this one has more.")
 
     @classmethod
     def of(cls, said: Mapping) -> "Architecture":

@@ -53,7 +53,7 @@ class MLP:
                 f"as 200 200: these are {given}."
             )
         if len(units) > MOST_LAYERS:
-            raise VisageError(f"{len(units):,} hidden layers are over the limit of {MOST_LAYERS}.")
+            raise VisageError(f"A model may have {MOST_LAYERS} hidden layers at most.")
 
     def encoder(self, image_shape: Sequence[int], latent_dim: int) -> "GaussianMLP":
         """A new encoder."""

@@ -13,11 +13,12 @@ from vae.training.loop import TrainingConfig, choose_device
 FLOAT = 4
 
 # Vectors as long as the weights: they, their gradient, average and best, Adam's two moments, and
-# the copy that is evaluated; and while all of that is saved, twice what goes into the file.
-COPIES = 7 + 2 * 5
+# the copy that is evaluated; and while all of that is saved, what goes into the file three times:
+# copied, laid out for it, and as its bytes.
+COPIES = 7 + 3 * 5
 
-# Values between layers, for their own and for their gradients; the images of a minibatch count
-# twice as often, for the encoder's noise and the residuals.
+# Values between layers count for themselves and for their gradients; those of a minibatch's images
+# for its noise, its residuals and what is between them as well.
 PASSES = 2
 IMAGES = 6
 

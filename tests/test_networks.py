@@ -1,0 +1,182 @@
+"""The seam between a model and its networks: one that can go forward and nothing else."""
+
+import copy
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from ui import library
+from vae import VAE, load_checkpoint, save_checkpoint
+from vae.latent import decode, decoder_layers, encode, evaluate, match_prior
+from vae.latent.surface import DecoderSurface, Surface
+from vae.models import onnx
+from vae.models.architecture import KINDS, Architecture
+from vae.models.gaussian import Gaussian
+from vae.models.mlp import MLP
+from vae.models.network import Network
+from vae.training.gradient import AutogradGradient, gradient_of
+from vae.training.loop import TrainingConfig, TrainingState, one_buffer, train
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Networks of another kind: one layer of sines."""
+
+    kind: ClassVar[str] = "waves"
+
+    units: int = 12
+
+    def encoder(self, image_shape, latent_dim):
+        return Wave(math.prod(image_shape), latent_dim, self.units, False)
+
+    def decoder(self, image_shape, latent_dim):
+        return Wave(latent_dim, math.prod(image_shape), self.units, True)
+
+    def weights(self, image_shape, latent_dim):
+        model = self.encoder(image_shape, latent_dim), self.decoder(image_shape, latent_dim)
+        return sum(weight.numel() for part in model for weight in part.parameters())
+
+    def activations(self, image_shape, latent_dim):
+        return 2 * (self.units + latent_dim + math.prod(image_shape))
+
+    def in_words(self):
+        return f"{self.units} waves"
+
+
+class Wave(Network):
+    def __init__(self, in_features: int, out_features: int, units: int, sigmoid: bool):
+        super().__init__()
+        self.into = torch.nn.Linear(in_features, units)
+        self.out = torch.nn.Linear(units, 2 * out_features)
+        self.sigmoid = sigmoid
+
+    def forward(self, x):
+        mean, log_var = self.out(torch.sin(self.into(x))).chunk(2, dim=-1)
+        return Gaussian(mean.sigmoid() if self.sigmoid else mean, log_var)
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What adding a kind of networks takes, besides its own file."""
+    monkeypatch.setitem(KINDS, "waves", Waves)
+
+
+@pytest.fixture
+def model() -> VAE:
+    torch.manual_seed(0)
+    return VAE.of(Architecture((28, 23), 2, Waves())).requires_grad_(False)
+
+
+@pytest.fixture
+def pixels(model) -> np.ndarray:
+    return np.random.default_rng(0).random((20, model.pixels), dtype=np.float32)
+
+
+def test_it_is_stored_and_loaded(model, tmp_path):
+    save_checkpoint(tmp_path / "waves.safetensors", model, {"name": "waves"})
+    found = load_checkpoint(tmp_path / "waves.safetensors")
+    assert found.card.architecture == model.architecture
+    assert found.card.architecture.network == Waves(12)
+    z = torch.randn(5, 2)
+    torch.testing.assert_close(found.model.decode(z), model.decode(z), rtol=0, atol=0)
+
+
+def test_it_is_trained_by_automatic_differentiation(model):
+    one_buffer(model.requires_grad_(True))
+    assert isinstance(gradient_of(model, 8), AutogradGradient)
+
+
+def test_the_default_recipe_trains_it(monkeypatch, pixels):
+    def architecture(config: TrainingConfig, image_shape: tuple[int, ...]) -> Architecture:
+        return Architecture(image_shape, config.latent_dim, Waves())
+
+    monkeypatch.setattr(TrainingConfig, "architecture", architecture)
+    state = TrainingState(TrainingConfig(steps=60, batch_size=10), (28, 23))
+    before = evaluate(state.averaged, pixels)["elbo"].mean()
+    for _ in train(state, pixels, pixels):
+        pass
+    assert evaluate(state.averaged, pixels)["elbo"].mean() > before
+    # The mean image is the model's own, whatever its first layer is.
+    np.testing.assert_allclose(state.averaged.mean_image, pixels.mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("network", [Waves(12), MLP((9, 6))])
+def test_its_latents_are_matched_to_the_prior(network, pixels):
+    torch.manual_seed(1)
+    model = VAE.of(Architecture((28, 23), 3, network)).requires_grad_(False)
+    model.mean_image.copy_(torch.rand(model.pixels))
+    posterior = encode(model, pixels)
+    matched, moved = match_prior(*match_prior(model, posterior))
+    np.testing.assert_allclose(moved.mean, encode(matched, pixels).mean, atol=1e-4)
+    np.testing.assert_allclose(
+        decode(matched, moved.mean)[0], decode(model, posterior.mean)[0], atol=1e-4
+    )
+    np.testing.assert_allclose(moved.mean.mean(0), 0, atol=1e-4)
+
+
+def test_matched_latents_are_part_of_what_the_browser_gets(pixels):
+    torch.manual_seed(1)
+    model = VAE.of(Architecture((28, 23), 3, MLP((9, 6)))).requires_grad_(False)
+    matched, _ = match_prior(model, encode(model, pixels))
+    h = z = np.random.default_rng(1).standard_normal((7, 3)).astype(np.float32)
+    *hidden, (weight, bias) = decoder_layers(matched)
+    for inner, inner_bias in hidden:
+        h = np.tanh(h @ inner.T + inner_bias)
+    mean = 1 / (1 + np.exp(-(h @ weight.T + bias)[:, : model.pixels]))
+    np.testing.assert_allclose(mean, decode(matched, z)[0].reshape(7, -1), atol=1e-5)
+
+
+def test_it_has_nothing_else_to_offer(model):
+    assert decoder_layers(model) is None
+    if onnx.is_available():
+        assert onnx.encoder(model) is None
+        assert onnx.decoder(model) is None
+
+
+def test_its_surface_is_differentiated(model, pixels):
+    matched, posterior = match_prior(model, encode(model, pixels))
+    surface = DecoderSurface(matched, posterior)
+    z = torch.randn(6, 2).double()
+    expected = copy.deepcopy(matched).double().decode(z).mean
+    torch.testing.assert_close(surface.mean(z), expected)
+    torch.testing.assert_close(surface.gram(z), Surface.gram(surface, z))
+
+
+def test_of_many_values_some_measure_as_all_do(pixels):
+    torch.manual_seed(0)
+    model = VAE((120, 100), 2, (8,)).requires_grad_(False)
+    surface = DecoderSurface(model)
+    z = torch.randn(6, 2).double()
+    exact = copy.deepcopy(model).double()
+    jacobian = torch.func.vmap(torch.func.jacfwd(lambda point: exact.decode(point[None]).mean[0]))(
+        z
+    )
+    found = surface.gram(z, std=False)
+    torch.testing.assert_close(found, jacobian.mT @ jacobian, rtol=0.1, atol=0.02)
+    torch.testing.assert_close(surface.gram(z), Surface.gram(surface, z))
+
+
+@pytest.mark.parametrize("page", ["explore", "manifold", "reconstruct", "morph", "data"])
+def test_every_page_shows_it(model, page, tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "SHIPPED", tmp_path / "checkpoints")
+    means = torch.randn(360, 2)
+    save_checkpoint(
+        tmp_path / "checkpoints" / "waves.safetensors",
+        model,
+        {"dataset": "olivetti", "split": {"how": "random", "holdout": 0.1, "seed": 0}},
+        Gaussian(means, torch.full_like(means, -3)),
+    )
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app.switch_page(f"pages/{page}.py").run()
+    if page == "data":
+        app.segmented_control(key="data_view").set_value("Models").run()
+    assert not app.exception, app.exception[0].message
+    assert not app.error
