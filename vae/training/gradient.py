@@ -1,8 +1,8 @@
 r"""The gradient of the ELBO: by autograd, and for Gaussian MLPs on a processor derived by hand.
 
 :func:`gradient_of` chooses. Autograd is the way for any network on any device. The other saves its
-bookkeeping, which a small network on a processor feels: a fifth to a third of a gradient's time,
-by the first lines of ``python -m benchmarks.learning``. On a GPU it would save nothing.
+bookkeeping and much of its memory traffic, which a network on a processor feels: about a fifth of
+a gradient's time, by the first lines of ``python -m benchmarks.learning``.
 
 For one sample an image the loss of a minibatch of B images is the mean of
 :math:`D_{KL} - \log p(x \mid z)`. Written for the outputs of the two networks, with
