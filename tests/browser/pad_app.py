@@ -8,7 +8,7 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ui.latent_pad import Arrow, Mark, draw_arrows, latent_pad
+from ui.latent_pad import Arrow, draw_arrows, latent_pad
 from vae.models.checkpoint import load_checkpoint
 
 
@@ -40,10 +40,9 @@ def explore() -> None:
         version=str(written),
         z=wanted,
         z_version=moves,
-        marks=[Mark(ones, "a mark")],
     )
     draw_arrows("pad", str(path), [Arrow(ones, [0.0] * latents, "most")])
-    st.text(f"settled at {state.z.round(4).tolist()}, {len(state.pins)} pins, {state.moved}")
+    st.text(f"settled at {state.z.round(4).tolist()}, {len(state.pins)} pins")
 
 
 def missing() -> None:

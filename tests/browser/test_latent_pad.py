@@ -675,7 +675,7 @@ def test_200_mounts_and_model_switches_leave_nothing_behind(browser: Browser):
             const [mountPad, mountWeights] = [await load(pad), await load(weights)];
             const bytes = models.map(
                 (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
-            const data = { channel: "pad", problem: "", z_version: 0, marks: [], arrows: [] };
+            const data = { channel: "pad", problem: "", z_version: 0 };
             const frame = () => new Promise(requestAnimationFrame);
             window.cycle = async (count) => {
                 for (let i = 0; i < count; i++) {

@@ -9,7 +9,7 @@ rerun. A third, ``arrows.js``, brings what may take the server a while. They mee
 under the pad's key.
 """
 
-__all__ = ["Arrow", "Mark", "PadState", "draw_arrows", "latent_pad", "pinned"]
+__all__ = ["Arrow", "PadState", "draw_arrows", "latent_pad", "pinned"]
 
 import functools
 import json
@@ -64,13 +64,6 @@ class Arrow(NamedTuple):
     label: str = ""
 
 
-class Mark(NamedTuple):
-    """A labelled latent point drawn on the plane; ``z`` is of shape (K,)."""
-
-    z: Sequence[float]
-    label: str = ""
-
-
 @dataclass(frozen=True)
 class PadState:
     """Where the pad has settled.
@@ -78,14 +71,12 @@ class PadState:
     Arguments:
         z: The latent point, of shape (K,); the origin until the visitor has moved.
         pins: The latent points of the faces kept in the tray, of shape (K,) each.
-        moved: Whether it was the visitor who moved z there, and not a page.
         axes: The latents that run across and upwards; only across where K = 1.
         arrows: Whether the visitor wants to see arrows.
     """
 
     z: np.ndarray
     pins: list[np.ndarray] = field(default_factory=list)
-    moved: bool = False
     axes: tuple[int, ...] = (0, 1)
     arrows: bool = True
 
@@ -100,7 +91,6 @@ def latent_pad(
     z_version: int | str = 0,
     pins: Sequence[np.ndarray] | None = None,
     axes: Sequence[int] | None = None,
-    marks: Sequence[Mark] = (),
 ) -> PadState:
     """Draw the pad of a model and return where it has settled.
 
@@ -114,7 +104,6 @@ def latent_pad(
         z_version: Only when this changes does the pad glide to ``z``, and take up what follows.
         pins: What the page wants in the tray, of shape (K,) each; by default what is there.
         axes: The latents that the page wants across and upwards; by default as they are.
-        marks: Points to draw on the plane.
 
     Returns:
         The settled z and the pins. Both outlive a change of page, and a change of model while K
@@ -165,7 +154,6 @@ def latent_pad(
                 "problem": problem,
                 "z_version": z_version,
                 "start": memory["start"],
-                "marks": [{"z": _json(mark.z), "label": mark.label} for mark in marks],
             },
             default={"settled": None},
             on_settled_change=_nothing,
@@ -178,7 +166,6 @@ def latent_pad(
     return PadState(
         np.array(now["z"], dtype=float),
         [np.array(pin, dtype=float) for pin in now["pins"] if now.get("model") == model_id],
-        "settled" in memory,
         tuple(now["axes"]),
         now["arrows"] and not problem,
     )
@@ -314,7 +301,7 @@ def _sliders(
     mean, _ = latent.decode(checkpoint.model, z)
     # Enlarged here, since a browser would blur a small picture.
     face.image(png(to_uint8(mean), scale=max(1, 480 // mean.shape[1])), width="stretch")
-    return PadState(z, moved=not np.allclose(z, wanted), axes=axes, arrows=False)
+    return PadState(z, axes=axes, arrows=False)
 
 
 def _checked(settled: Any, latent_dim: int) -> dict | None:

@@ -75,7 +75,6 @@ function affine({ weight, bias }, x, y, first = 0) {
 /** A GaussianMLP with a sigmoid on its mean; its arrays are reused from one call to the next. */
 export class Decoder {
   constructor(sizes, layers) {
-    this.latents = sizes[0];
     this.hidden = layers.slice(0, -1);
     this.head = layers.at(-1);
     this.units = this.hidden.map(({ bias }) => new Float32Array(bias.length));
@@ -400,7 +399,7 @@ class Plane {
     return true;
   }
 
-  annotate(marks, arrows) {
+  annotate(arrows) {
     const element = (name, attributes, text = "") => {
       const made = document.createElementNS(SVG, name);
       for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -417,15 +416,7 @@ class Plane {
       orient: "auto",
     });
     head.append(element("path", { d: "M0 0.5 7.5 4 0 7.5z" }));
-    const drawn = marks.map(({ z, label }) => {
-      const [cx, cy] = this.place(z);
-      const group = element("g", {});
-      group.append(
-        element("circle", { cx, cy, r: 4 }),
-        element("text", { x: cx + 8, y: cy + 4 }, label),
-      );
-      return group;
-    });
+    const drawn = [];
     for (const { vector, at, label } of arrows) {
       const [x1, y1] = this.place(at);
       const [x2, y2] = this.place(at.map((latent, k) => latent + vector[k]));
@@ -963,11 +954,6 @@ class Pad {
 
   // From z to the screen
 
-  /** The decoder's mean at z, a copy. */
-  decode(z) {
-    return this.model.decoder.decode(Float32Array.from(z)).mean.slice();
-  }
-
   refresh() {
     if (!this.model) return;
     this.plane.resize();
@@ -975,7 +961,7 @@ class Pad {
     const [cloud, point] = colours.split(/,(?![^(]*\))/);
     if (cloud) this.box.style.setProperty("--cloud", cloud);
     if (point) this.box.style.setProperty("--point", point);
-    this.plane.annotate(this.data.marks ?? [], this.arrows());
+    this.plane.annotate(this.arrows());
     this.plane.draw(this.z);
     this.draw();
   }
