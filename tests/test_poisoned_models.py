@@ -83,7 +83,7 @@ def brought(name: str = "strange") -> Path:
     return collection.folder() / f"{name}.safetensors"
 
 
-def visit_all(model: str) -> None:
+def visit_all(model: str) -> AppTest:
     """Look at every page, with this model chosen; a traceback fails the test."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     app.query_params["model"] = model
@@ -92,6 +92,7 @@ def visit_all(model: str) -> None:
         app.switch_page(f"pages/{page}.py").run()
         assert not app.exception, (page, app.exception[0].message)
         assert app.selectbox(key="model").value == model
+    return app
 
 
 def remove(name: str) -> None:
@@ -121,6 +122,15 @@ def test_what_can_be_true_of_a_poisoned_card_is_kept(tmp_path):
     assert card.heldout == card.train == Figures()
     assert (card.split, card.dataset) == (None, "")
     assert (card.name, card.step) == ("small", 40)
+
+
+def test_a_model_of_large_images_ends_no_page():
+    save(brought(), image_shape=(700, 700), hidden=(4,))
+    app = visit_all("strange")
+    app.switch_page("pages/manifold.py").run()
+    (slider,) = [slider for slider in app.slider if slider.label == "Faces a side"]
+    assert slider.max * 700 <= 4096
+    assert "700×700" in "".join(caption.value for caption in app.main.caption)
 
 
 @pytest.mark.parametrize("fill", [1e30, -1e38, float("inf")])

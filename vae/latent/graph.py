@@ -41,6 +41,8 @@ def neighbour_edges(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     count = min(NEIGHBOURS + 1, len(nodes))
     _, neighbours = scipy.spatial.KDTree(nodes).query(nodes, count)
     # Each pair once: two equal entries of a sparse matrix would be added up.
-    pairs = np.stack([np.repeat(np.arange(len(nodes)), count - 1), neighbours[:, 1:].ravel()])
+    pairs = np.stack(
+        [np.repeat(np.arange(len(nodes)), count - 1), np.asarray(neighbours)[:, 1:].ravel()]
+    )
     start, end = np.unique(np.sort(pairs, axis=0), axis=1)
     return nodes, start, end

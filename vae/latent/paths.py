@@ -213,10 +213,10 @@ def _relaxed(surface: Surface, points: np.ndarray) -> tuple[np.ndarray, bool]:
         z = torch.from_numpy(path(amplitudes)).requires_grad_()
         value = (len(z) - 1) * surface.embed(z).diff(dim=0).square().sum() / scale
         (gradient,) = torch.autograd.grad(value, z)
-        waved = scipy.fft.dst(gradient.numpy()[1:-1], 1, axis=0, norm="ortho") / waves
-        return float(value.detach()), waved.ravel()
+        waved = np.asarray(scipy.fft.dst(gradient.numpy()[1:-1], 1, axis=0, norm="ortho"))
+        return float(value.detach()), (waved / waves).ravel()
 
-    first = scipy.fft.dst((points - ends)[1:-1], 1, axis=0, norm="ortho") * waves
+    first = np.asarray(scipy.fft.dst((points - ends)[1:-1], 1, axis=0, norm="ortho")) * waves
     minimum = scipy.optimize.minimize(
         energy,
         first.ravel(),

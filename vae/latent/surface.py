@@ -45,6 +45,9 @@ MOST_VALUES = 2**13
 # Values that are decoded at once for the precision network.
 FITTED_AT_ONCE = 2**23
 
+# Values of a graph's edges that are compared at once.
+COMPARED_AT_ONCE = 2**22
+
 # The precision of a pixel that nothing is known of: that of a uniform grey value in [0, 1].
 LEAST_PRECISION = 12.0
 
@@ -108,10 +111,11 @@ class Surface:
         else:
             nodes, start, end = neighbour_edges(self.points)
         embedded = in_chunks(self.embed, nodes)
+        parts = 1 + len(start) * embedded.shape[1] // COMPARED_AT_ONCE
         lengths = np.concatenate(
             [
                 np.linalg.norm(embedded[start[part]] - embedded[end[part]], axis=1)
-                for part in np.array_split(np.arange(len(start)), 1 + len(start) // 4096)
+                for part in np.array_split(np.arange(len(start)), parts)
             ]
         )
         # An edge of length zero would count as none.
@@ -307,7 +311,13 @@ def _products(tangents: Tensor) -> Tensor:
 def _centres(means: np.ndarray) -> tuple[Tensor, Tensor]:
     """Centres (C, K) and rates (C,) of the radial basis functions of some latent points."""
     count = min(CENTRES, len(means))
-    centres, cluster = scipy.cluster.vq.kmeans2(means, count, minit="++", seed=0)
+    # SciPy's types know the new name of the seed alone, which draws otherwise.
+    centres, cluster = scipy.cluster.vq.kmeans2(
+        means,
+        count,
+        minit="++",
+        seed=0,  # pyright: ignore[reportCallIssue]
+    )
     sizes = np.bincount(cluster, minlength=count)
     distances = np.linalg.norm(means - centres[cluster], axis=1)
     spread = np.bincount(cluster, distances, minlength=count) / np.maximum(sizes, 1)

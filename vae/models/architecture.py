@@ -65,10 +65,15 @@ class Architecture:
         )
         if not isinstance(network, Mapping) or not isinstance(shape, list):
             raise VisageError("It tells no image shape or no network.")
+        if not isinstance(latent_dim, int):
+            raise VisageError("It tells no number of latents.")
         kind = KINDS.get(str(network.get("network")))
         if kind is None:
             raise VisageError(f"A network is one of {', '.join(KINDS)}.")
-        chosen = {field.name: network.get(field.name) for field in dataclasses.fields(kind)}
+        names = {field.name for field in dataclasses.fields(kind)}
+        chosen = {name: value for name, value in network.items() if name in names}
+        if len(chosen) < len(names):
+            raise VisageError(f"It does not tell its {', '.join(sorted(names - set(chosen)))}.")
         try:
             return cls(tuple(shape), latent_dim, kind(**chosen))
         except (TypeError, OverflowError) as error:

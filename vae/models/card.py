@@ -121,7 +121,6 @@ class ModelCard:
             architecture: The model's own.
             said: What its file says of it, which may be anything.
         """
-        sha256 = said.get("dataset_sha256")
         active = _whole(said.get("active_units"))
         if active is not None and active > architecture.latent_dim:
             active = None
@@ -129,7 +128,7 @@ class ModelCard:
             architecture=architecture,
             name=_word(said.get("name")),
             dataset=_path(said.get("dataset")),
-            dataset_sha256=sha256 if _is_sha256(sha256) else "",
+            dataset_sha256=_sha256(said.get("dataset_sha256")),
             split=Split.of(said.get("split")),
             recipe=_word(said.get("recipe")),
             seed=_whole(said.get("seed")),
@@ -162,18 +161,20 @@ def _number(value: object, least: float = -LARGEST_FIGURE) -> float | None:
 
 def _whole(value: object) -> int | None:
     """A count or a seed."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_whole and 0 <= value <= LARGEST_FIGURE else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= LARGEST_FIGURE else None
 
 
-def _is_sha256(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+def _sha256(value: object) -> str:
+    return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else ""
 
 
 def _word(value: object) -> str:
     """Text that can be shown, without controls and lone surrogates; empty for anything else."""
-    fits = isinstance(value, str) and len(value) <= LONGEST_WORD and value.isprintable()
-    return value if fits else ""
+    if not isinstance(value, str) or len(value) > LONGEST_WORD:
+        return ""
+    return value if value.isprintable() else ""
 
 
 def _path(value: object) -> str:

@@ -6,7 +6,7 @@ can't: whoever asks knows no layer of it, and goes another way then.
 
 __all__ = ["Backpropagation", "Graph", "MeanMap", "Network"]
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class Graph(Protocol):
         """Keep a tensor under a name; returns the name."""
         ...
 
-    def node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add an operation; returns its output's name."""
         ...
 
