@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, header, library, paths, session, skeleton
+from ui import charts, header, library, paths, session, skeleton, words
 from ui.library import Choice
 from ui.morph import film, marks, settings, stops, stretch_map
 from vae import latent
@@ -100,7 +100,8 @@ def choose_pace(image_shape: tuple[int, ...]) -> tuple[int, bool]:
             key="morph_steady",
             persist_state="session",
             help="Every step changes the picture by the same amount. Otherwise each path keeps "
-            "its own pace: that of z, or the geodesic's that of the metric.",
+            "its own pace: that of z, or the geodesic's that of the metric.\n\n"
+            + words.meaning("metric"),
         )
     return count, steady
 
@@ -119,6 +120,10 @@ def play(faces: dict[str, np.ndarray], routes: dict[str, LatentPath]) -> None:
         said = f"Film along the {kind} path"
         films.append(film.Film(faces[kind], said, kind.capitalize(), tuple(lines)))
     film.play(films, "morph_films")
+    st.caption(
+        "Lengths in the decoder's metric, and against the straight path's",
+        help=words.meaning("metric", "geodesic", "spherical"),
+    )
 
 
 def show_strips(faces: dict[str, np.ndarray]) -> None:
@@ -134,6 +139,11 @@ def draw_changes(changes: dict[str, np.ndarray]) -> None:
         height=230,
         config={"displayModeBar": False},
         alt="How much the picture changes in each step",
+    )
+    st.caption(
+        "How much the picture changes in each step",
+        help="The Euclidean distance between neighbouring frames, in units of a pixel's range "
+        "from 0 to 1: a level line is a steady change of face.",
     )
 
 

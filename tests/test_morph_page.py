@@ -175,6 +175,25 @@ def test_overlays_and_a_grid_of_equal_change_on_the_manifold(shipped, latent_dim
     assert not app.exception
 
 
+def test_words_of_the_paper_explain_themselves_where_they_are_met(shipped):
+    app = visit(shipped)
+    told = "\n".join(caption.help or "" for caption in app.caption)
+    for term in ("metric", "geodesic", "spherical", "magnification"):
+        assert f"**{term}**: " in told
+    app = visit(shipped, page="manifold")
+    told = "\n".join(box.help or "" for box in [*app.selectbox, *app.select_slider])
+    for term in ("magnification", "posterior mean", "aggregate posterior", "prior", "σ", "nats"):
+        assert f"**{term}**: " in told
+
+
+def test_the_sidebar_names_every_page_that_shows_a_data_set(shipped, monkeypatch):
+    monkeypatch.setattr(library, "dataset_is_here", lambda name: False)
+    app = visit(shipped)
+    assert not app.exception
+    (said,) = [caption.value for caption in app.sidebar.caption]
+    assert all(page in said for page in ("Reconstruct", "Explore", "Morph"))
+
+
 MANIFOLD = {
     "grid": "25",
     "reach": "0.01",

@@ -26,6 +26,19 @@ MEANINGS = {
     "held-out": "measured on images that it never trained on.",
     "latents in use": "latents that change with the image; one that always stays as the prior "
     "has it tells nothing.",
+    "metric": "how far apart two nearby latent points lie when their images are compared: the "
+    "decoder's own ruler, M(z). Lengths are in units of a pixel's range from 0 to 1.",
+    "geodesic": "the shortest path in the metric: along it the image changes least in all, and by "
+    "the same amount in each step.",
+    "spherical": "a path that turns from one point to the other around the origin, so that it "
+    "stays at distances where the prior of many latents has its mass.",
+    "magnification": "how much larger a small piece of latent space becomes among images, "
+    "√det M: where it is large, a small step changes the image much.",
+    "posterior mean": "where the encoder puts an image in the latent space.",
+    "prior": "the distribution that latents are drawn from before any image is seen: a standard "
+    "Gaussian.",
+    "aggregate posterior": "q(z), the mean of the posteriors of all training images: where the "
+    "data lie in the latent space.",
     "σ": "a standard deviation of the prior: of two latents, 39 % of it lie within 1σ, 86 % "
     "within 2σ and 99 % within 3σ.",
 }

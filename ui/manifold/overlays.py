@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, library, paths
+from ui import charts, library, paths, words
 from ui.library import Stored
 from vae import latent
 from vae.latent.grids import equal_area_grid, positions_on_grid
@@ -47,8 +47,9 @@ def choose(checkpoint: Checkpoint) -> tuple[str, bool]:
         offered(checkpoint),
         key=key(checkpoint),
         persist_state="session",
-        help="The magnification factor says how much the picture changes around a face. Data "
-        "against prior is red where the prior promises faces that the data never had.",
+        help="Data against prior, log q(z) − log p(z), is red where the prior promises faces "
+        "that the data never had.\n\n"
+        + words.meaning("magnification", "posterior mean", "aggregate posterior", "prior", "nats"),
     )
     equal = st.toggle(
         "Equal change",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from ui import address, charts, session
+from ui import address, charts, session, words
 from ui.manifold import overlays
 from vae import latent
 from vae.models.checkpoint import Checkpoint
@@ -99,7 +99,8 @@ def choose_reach() -> tuple[float, int]:
         key="manifold_tail",
         persist_state="session",
         format_func=lambda tail: f"{100 * tail:g} – {100 - 100 * tail:g} %",
-        help="The part of the prior's probability that the grid spans along each latent.",
+        help="The part of the prior's probability that the grid spans along each latent: from "
+        "5 to 95 % is from −1.64σ to 1.64σ.\n\n" + words.meaning("prior", "σ"),
     )
     gap = st.toggle("Gaps in print", key="manifold_gap", persist_state="session")
     return tail, int(gap)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from ui import charts, library, paths, session
+from ui import charts, library, paths, session, words
 from ui.library import Choice, Stored
 from vae.latent.metric import log_magnification
 from vae.latent.paths import LatentPath
@@ -96,6 +96,12 @@ def draw(
         selection_mode="points",
         config={"displayModeBar": False},
         alt="The magnification factor over the latent space, and the paths on it",
+    )
+    st.caption(
+        "The denser the grey, the more a step changes the face. A click adds the face there."
+        if latent_dim > 1
+        else "The higher the line, the more a step changes the face.",
+        help=words.meaning("magnification", "metric", "posterior mean"),
     )
     if not paths.surface(choice.stored).knows_data:
         st.caption(
