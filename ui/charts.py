@@ -419,6 +419,9 @@ def training_curves(
             "dtick": 1,
             "exponentformat": "power",
             "hoverformat": ",",
+            # A short run has one tick or two, and Plotly would hide those near an edge; with all
+            # of them hidden it puts the axis's title at minus infinity.
+            "ticklabeloverflow": "allow",
         },
         yaxis={"tickformat": ",~g", "nticks": 6, "zeroline": False},
     )
