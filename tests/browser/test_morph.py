@@ -68,7 +68,7 @@ def test_films_play_in_step_until_they_are_paused(app: str, page: Page):
     page.evaluate("new Promise(resolve => setTimeout(resolve, 400))")
     assert player.get_attribute("data-frame") == frame
     # A film stands where its slider is put.
-    page.get_by_role("slider", name="Frame").fill("35")
+    page.get_by_role("slider", name="Frame", exact=True).fill("35")
     expect(player).to_have_attribute("data-frame", "35")
     page.get_by_role("button", name="Play").click()
     expect(player).to_have_attribute("data-playing", "true")
