@@ -1,11 +1,15 @@
-"""What it costs to watch: training speed with ten viewers against none, and opening a long run.
+"""What it costs when many look: how long each waits, what training loses, what a session holds.
 
     python -m benchmarks.watching [--viewers 10] [--turns 4] [--seconds 15] [--dataset frey]
+    python -m benchmarks.watching crowd [--sessions 50] [--seconds 10]
 
 Starts the app and one training run, and takes turns: a while without viewers, a while with them,
 in one and the same run. A viewer is what a browser is to the server: a connection that opens the
 Train page and asks again each time the page wants it to; the browsers themselves, which on a real
 deployment run elsewhere, are left out. Then a run of 10^6 records is opened on the page.
+
+With ``crowd`` many sessions open each page and ask for a rerun, all at once and again as soon as
+it has come: how long that takes, and the server's memory with them and after they have left.
 """
 
 import asyncio
@@ -30,6 +34,14 @@ from vae.runs import Run
 from vae.training.loop import TrainingConfig
 
 RECORDS = 1_000_000
+
+# The pages that a crowd looks at, by their addresses; Explore has the bare one.
+CROWDED = ("", "manifold", "reconstruct", "train")
+
+# Seconds after which a server that keeps sessions for those who come back has given them up.
+REST = 150
+
+FINISHED = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
 class Viewer:
@@ -174,12 +186,97 @@ def server(address: str) -> psutil.Process:
     return psutil.Process(pid)
 
 
-@click.command(help=__doc__)
+class Session:
+    """One visitor of a page, who asks for it again and again."""
+
+    def __init__(self, address: str, page: str):
+        self.address = address.replace("http", "ws", 1) + "/_stcore/stream"
+        self.page = page
+        self.waits: list[float] = []
+        self._pages: dict[str, str] = {}
+        # What a browser keeps of the messages it got, so that they are not sent again.
+        self._known: set[str] = set()
+
+    async def stay(self, opened: asyncio.Event, start: asyncio.Event, seconds: float) -> None:
+        """Open the page; from ``start`` on ask for reruns, one after the other, for so long."""
+        async with websockets.connect(
+            self.address, subprotocols=["streamlit"], max_size=None
+        ) as connection:
+            await self._rerun(connection)
+            await self._rerun(connection)
+            opened.set()
+            await start.wait()
+            until = time.perf_counter() + seconds
+            while time.perf_counter() < until:
+                asked = time.perf_counter()
+                await self._rerun(connection)
+                self.waits.append(time.perf_counter() - asked)
+
+    async def _rerun(self, connection: websockets.ClientConnection) -> None:
+        message = BackMsg()
+        message.rerun_script.page_script_hash = self._pages.get(self.page, "")
+        message.rerun_script.cached_message_hashes.extend(self._known)
+        await connection.send(message.SerializeToString())
+        async for content in connection:
+            message = ForwardMsg.FromString(content)
+            kind = message.WhichOneof("type")
+            if message.metadata.cacheable:
+                self._known.add(message.hash)
+            if kind == "navigation":
+                pages = message.navigation.app_pages
+                self._pages = {page.url_pathname: page.page_script_hash for page in pages}
+            elif kind == "script_finished" and message.script_finished in FINISHED:
+                return
+
+
+async def crowded(address: str, page: str, count: int, seconds: float) -> list[float]:
+    """How long each rerun of a page took that so many sessions asked for at once, in seconds."""
+    crowd = [Session(address, page) for _ in range(count)]
+    opened = [asyncio.Event() for _ in crowd]
+    start = asyncio.Event()
+    tasks = [
+        asyncio.create_task(session.stay(event, start, seconds))
+        for session, event in zip(crowd, opened, strict=True)
+    ]
+    for event in opened:
+        await event.wait()
+    start.set()
+    await asyncio.gather(*tasks)
+    return [wait for session in crowd for wait in session.waits]
+
+
+def report_crowd(address: str, sessions: int, seconds: float) -> None:
+    process = server(address)
+    for page in CROWDED:
+        asyncio.run(crowded(address, page, 2, 2))
+    before = process.memory_info().rss
+    for page in CROWDED:
+        waits = asyncio.run(crowded(address, page, sessions, seconds))
+        print(
+            f"{page or 'explore':<12} {sessions} sessions: a rerun takes "
+            f"{statistics.median(waits):.2f} s, the slowest {max(waits):.2f} s "
+            f"({len(waits)} reruns); "
+            f"{(process.memory_info().rss - before) / sessions / 1e6:+.2f} MB a session"
+        )
+    time.sleep(REST)
+    # Streamlit lets go of sessions that nobody came back to when the next visitor leaves.
+    asyncio.run(crowded(address, "", 1, 1))
+    time.sleep(REST / 2)
+    print(
+        "after all have left: "
+        f"{(process.memory_info().rss - before) / sessions / 1e6:+.2f} MB a session"
+    )
+
+
+@click.group(help=__doc__, invoke_without_command=True)
+@click.pass_context
 @click.option("--viewers", default=10, show_default=True)
 @click.option("--turns", default=4, show_default=True)
 @click.option("--seconds", default=15.0, show_default=True)
 @click.option("--dataset", default="olivetti", show_default=True)
-def main(viewers: int, turns: int, seconds: float, dataset: str) -> None:
+def main(context: click.Context, viewers: int, turns: int, seconds: float, dataset: str) -> None:
+    if context.invoked_subcommand:
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["VISAGE_RUNS"] = str(Path(folder, "runs"))
         os.environ["VISAGE_QUEUE"] = str(Path(folder, "queue"))
@@ -188,6 +285,20 @@ def main(viewers: int, turns: int, seconds: float, dataset: str) -> None:
         with served(ROOT / "app.py", os.environ) as address:
             report_training(address, viewers, turns, seconds, dataset)
             report_opening(address, size)
+
+
+@main.command()
+@click.option("--sessions", default=50, show_default=True)
+@click.option("--seconds", default=10.0, show_default=True)
+def crowd(sessions: int, seconds: float) -> None:
+    """Many sessions on each page."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = {
+            "VISAGE_RUNS": str(Path(folder, "runs")),
+            "VISAGE_QUEUE": str(Path(folder, "queue")),
+        }
+        with served(ROOT / "app.py", places) as address:
+            report_crowd(address, sessions, seconds)
 
 
 def report_training(address: str, viewers: int, turns: int, seconds: float, dataset: str) -> None:
