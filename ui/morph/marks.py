@@ -21,7 +21,8 @@ def mark_faces(choice: Choice, checkpoint: Checkpoint) -> tuple[str, dict[int, s
     """Offer faces of the training set to be marked.
 
     Returns:
-        The name of the property, and the marks, ``"+"`` or ``"−"``, by places in the posterior.
+        The name of the property, and the marks, ``"+"`` or ``"−"``, by the faces' indices in the
+        posterior.
     """
     means = library.posterior_means(choice.stored)
     left, right = st.columns([2, 1], vertical_alignment="bottom")
@@ -42,17 +43,17 @@ def mark_faces(choice: Choice, checkpoint: Checkpoint) -> tuple[str, dict[int, s
     offered = np.random.default_rng(draw).permutation(len(means))[:COUNT]
     faces = pictures(choice, checkpoint, offered)
     with st.container(horizontal=True, gap="small"):
-        for place, face in zip(offered.tolist(), faces, strict=True):
+        for index, face in zip(offered.tolist(), faces, strict=True):
             with st.container(width=WIDTH, gap="xsmall"):
-                st.image(data_url(face), width=WIDTH, alt=f"Face {place}")
-                key = f"mark_{choice.name}_{name}_{place}"
-                st.session_state.setdefault(key, marks.get(place))
+                st.image(data_url(face), width=WIDTH, alt=f"Face {index}")
+                key = f"mark_{choice.name}_{name}_{index}"
+                st.session_state.setdefault(key, marks.get(index))
                 mark = st.segmented_control(
-                    f"Is face {place} {name}?", ["+", "−"], key=key, label_visibility="collapsed"
+                    f"Is face {index} {name}?", ["+", "−"], key=key, label_visibility="collapsed"
                 )
-                marks.pop(place, None)
+                marks.pop(index, None)
                 if mark:
-                    marks[place] = mark
+                    marks[index] = mark
     yes, no = (sum(mark == sign for mark in marks.values()) for sign in "+−")
     st.caption(f"Marked: **{yes}** {name}, **{no}** not. A handful of each is enough.")
     return name, marks
@@ -65,7 +66,7 @@ def named_direction(choice: Choice, marks: dict[int, str]) -> tuple[np.ndarray, 
         VisageError: One side has no faces, or the two have the same mean.
     """
     means = library.posterior_means(choice.stored)
-    yes, no = ([place for place, mark in marks.items() if mark == sign] for sign in "+−")
+    yes, no = ([index for index, mark in marks.items() if mark == sign] for sign in "+−")
     middle = (means[yes].mean(axis=0) + means[no].mean(axis=0)) / 2
     return middle, group_direction(means[yes], means[no])
 
@@ -74,7 +75,7 @@ def pictures(choice: Choice, checkpoint: Checkpoint, offered: np.ndarray) -> np.
     """The training images themselves or, where they are not here, how the model sees them."""
     known = library.training_faces(choice)
     if known is not None:
-        data, places, _ = known
-        return data.images[places[offered]]
+        data, indices, _ = known
+        return data.images[indices[offered]]
     means = library.posterior_means(choice.stored)
     return images.to_uint8(latent.decode(checkpoint.model, means[offered])[0])

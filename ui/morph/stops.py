@@ -57,11 +57,11 @@ def choose_stops(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
 
 
 def choose_start(
-    choice: Choice, checkpoint: Checkpoint, middle: np.ndarray, place: DeltaGenerator
+    choice: Choice, checkpoint: Checkpoint, middle: np.ndarray, column: DeltaGenerator
 ) -> np.ndarray:
     """Where a named axis starts: a middle, (K,), or one of the path's faces; return it, (K,)."""
     stops = current(choice, checkpoint)
-    number = place.segmented_control(
+    number = column.segmented_control(
         "Start from",
         range(len(stops) + 1),
         default=0,
