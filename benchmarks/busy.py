@@ -23,7 +23,7 @@ from benchmarks.distributed_end import TORCHRUN, others
 from vae import runs
 from vae.runs import Run
 from vae.runs.metrics import MetricsFile
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 # More steps than any turn takes; the run is stopped in the end.
 STEPS = 10_000_000

@@ -31,7 +31,7 @@ from vae import VAE, datasets
 from vae.runs import Run
 from vae.training import loop
 from vae.training.gradient import AutogradGradient, ElboGradient
-from vae.training.loop import RECIPES
+from vae.training.recipes import RECIPES
 
 # Image shape, latents and hidden layers: the article's network, the default recipe's for few and
 # for many latents, and that for larger images.

@@ -15,7 +15,7 @@ import torch
 from vae import runs
 from vae.runs import trainer
 from vae.training import loop
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 
 @click.command()

@@ -31,7 +31,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from benchmarks.browser import ROOT, served
 from vae import runs
 from vae.runs import Run
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 RECORDS = 1_000_000
 

@@ -13,7 +13,7 @@ from vae import runs
 from vae.images import png
 from vae.runs import Run, trainer
 from vae.runs.metrics import LARGEST_READ, MetricsFile
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 

@@ -16,7 +16,7 @@ from vae import datasets, runs
 from vae.datasets import ingest
 from vae.models import collection
 from vae.runs import trainer
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ROOT / "checkpoints" / "olivetti-2d.safetensors"

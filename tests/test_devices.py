@@ -8,7 +8,8 @@ from vae import datasets
 from vae.errors import VisageError
 from vae.training import loop
 from vae.training.gradient import gradient_of
-from vae.training.loop import RECIPES, TrainingConfig, TrainingState, choose_device, minibatches
+from vae.training.loop import TrainingState, choose_device, minibatches
+from vae.training.recipes import RECIPES, TrainingConfig
 
 AWAY = torch.device("meta")
 

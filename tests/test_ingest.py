@@ -20,7 +20,7 @@ from vae.datasets.reader import Request, answers
 from vae.datasets.survey import survey
 from vae.errors import VisageError
 from vae.runs import trainer
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 quick = settings(
     max_examples=60,

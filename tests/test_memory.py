@@ -14,7 +14,7 @@ from vae.models.architecture import Architecture
 from vae.models.mlp import MLP
 from vae.models.vae import VAE
 from vae.training import memory
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 
 @pytest.mark.parametrize("hidden_dims", [(7,), (9, 6, 5)])
@@ -59,7 +59,7 @@ def test_the_estimate_is_no_less_than_what_training_takes(tmp_path):
 import resource, sys
 from vae import datasets, runs
 from vae.runs import trainer
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 config = TrainingConfig(dataset="olivetti", hidden_dims=(6_000,), steps=3, batch_size=50)
 for _ in trainer.trained(runs.create(config, sys.argv[1])):
     pass

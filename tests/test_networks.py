@@ -21,7 +21,8 @@ from vae.models.gaussian import Gaussian
 from vae.models.mlp import MLP
 from vae.models.network import Network
 from vae.training.gradient import AutogradGradient, gradient_of
-from vae.training.loop import TrainingConfig, TrainingState, one_buffer, train
+from vae.training.loop import TrainingState, one_buffer, train
+from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 

@@ -26,7 +26,8 @@ from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
 from vae.runs.run import SILENCE, STATES
 from vae.training import loop
-from vae.training.loop import Progress, TrainingConfig
+from vae.training.loop import Progress
+from vae.training.recipes import TrainingConfig
 
 # A run that takes a few seconds.
 STEPS = 2_000

@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 from ui.train import watch
 from vae import runs
 from vae.runs import Run, processes, trainer
-from vae.training.loop import Progress, TrainingConfig
+from vae.training.loop import Progress
+from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 PICKER = "model"

@@ -13,15 +13,8 @@ import torch
 from vae import datasets
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
-from vae.training.loop import (
-    RECIPES,
-    TrainingConfig,
-    TrainingState,
-    evaluation_interval,
-    is_due,
-    minibatches,
-    train,
-)
+from vae.training.loop import TrainingState, evaluation_interval, is_due, minibatches, train
+from vae.training.recipes import RECIPES, TrainingConfig
 
 SHAPE = (28, 23)
 

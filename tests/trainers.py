@@ -12,7 +12,8 @@ import torch
 from vae import datasets
 from vae.errors import VisageError
 from vae.runs import Run, trainer
-from vae.training.loop import TrainingConfig, TrainingState
+from vae.training.loop import TrainingState
+from vae.training.recipes import TrainingConfig
 
 # The process that trainers are forked from imports this module. It reads the images, and imports
 # what PyTorch does when its first optimiser is made, once.

@@ -24,7 +24,8 @@ from vae.models.card import Split
 from vae.models.checkpoint import load_checkpoint, read_card
 from vae.runs import trainer
 from vae.training import distributed
-from vae.training.loop import RECIPES, TrainingConfig, choose_device
+from vae.training.loop import choose_device
+from vae.training.recipes import RECIPES, TrainingConfig
 
 
 class Commands(click.Group):

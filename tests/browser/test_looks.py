@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from vae.runs import create, trainer
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("explore", "manifold", "reconstruct", "morph", "train", "data")

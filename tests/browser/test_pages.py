@@ -15,7 +15,7 @@ from vae import VAE, save_checkpoint
 from vae.models.vae import Gaussian
 from vae.runs import Run, create
 from vae.runs.processes import this_process
-from vae.training.loop import TrainingConfig
+from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("explore", "manifold", "reconstruct")

@@ -9,8 +9,8 @@ from vae import datasets, runs
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.runs import Run
-from vae.training.loop import TrainingConfig, recipe_for
 from vae.training.memory import check_memory
+from vae.training.recipes import TrainingConfig, recipe_for
 
 RECIPE_WORDS = {
     "default": "this project's own: it learns faster and further",

@@ -33,8 +33,9 @@ from vae.models.checkpoint import read_card
 from vae.runs import processes, queue
 from vae.runs.metrics import MetricsFile, end_of_step, parsed
 from vae.runs.processes import Process
-from vae.training.loop import Progress, TrainingConfig, check_batch
+from vae.training.loop import Progress, check_batch
 from vae.training.memory import check_memory
+from vae.training.recipes import TrainingConfig
 
 STATES = ("queued", "running", "stopped", "finished", "failed", "interrupted")
 ALIVE = ("queued", "running")

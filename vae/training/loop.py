@@ -14,10 +14,9 @@ References:
     https://arxiv.org/abs/1312.6114
 """
 
-__all__ = ["RECIPES", "Progress", "Recipe", "TrainingConfig", "TrainingState", "train"]
+__all__ = ["Progress", "TrainingState", "check_batch", "choose_device", "train"]
 
 import copy
-import dataclasses
 import math
 import os
 import time
@@ -31,12 +30,11 @@ from torch import Tensor
 from vae.datasets.faces import Pixels
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
-from vae.models.architecture import Architecture
-from vae.models.mlp import MLP
 from vae.models.vae import VAE
 from vae.training.distributed import add_up, rank, world_size
 from vae.training.gradient import gradient_of
 from vae.training.optimizers import OPTIMIZERS
+from vae.training.recipes import TrainingConfig
 
 # Steps between two records once training is under way, and between two held-out evaluations:
 # often enough to watch, seldom enough to cost under 2 % of the time.
@@ -56,175 +54,6 @@ AVERAGE_EVERY = 5
 
 # The size of the noise bank, in pixels.
 NOISE_BANK = 2**20
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: everything a person seldom chooses.
-
-    Arguments:
-        steps: How long to train where nobody chose that.
-        hidden_dims: The hidden layers of a model whose layers were not chosen.
-        optimizer: ``adam`` or ``adagrad``.
-        learning_rate: Its highest value.
-        warmup_steps: Steps over which the learning rate rises from zero.
-        cosine: Whether it then falls to zero along a half cosine, or stays.
-        encoder_weight_decay: The L2 penalty on the encoder's parameters.
-        fit_to_data: Whether training starts from what the training set's mean and variance tell:
-            the encoder sees images less the mean image, and the decoder's biases give the mean
-            image and the mean variance; and whether the model that is kept is put into the latent
-            coordinates that suit the prior best (:func:`vae.latent.match_prior`).
-        input_noise: The standard deviation of the Gaussian noise added to the encoder's input, in
-            units of a pixel's [0, 1].
-        clip_norm: The largest norm of a gradient; None leaves it as it is.
-        averaging: The decay a step of the exponential moving average of the weights that is
-            evaluated and kept; 0 keeps the weights themselves.
-
-    A constant that comes later has a default that changes nothing: it is what a run means that
-    was begun before.
-
-    Raises:
-        VisageError: A value that no recipe can have.
-    """
-
-    steps: int = 10_000
-    hidden_dims: tuple[int, ...] = (200,)
-    optimizer: str = "adam"
-    learning_rate: float = 3e-3
-    warmup_steps: int = 0
-    cosine: bool = False
-    encoder_weight_decay: float = 0.0
-    fit_to_data: bool = False
-    input_noise: float = 0.0
-    clip_norm: float | None = None
-    averaging: float = 0.0
-
-    def __post_init__(self):
-        object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
-        if self.optimizer not in OPTIMIZERS:
-            raise VisageError(
-                f"An optimiser is one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'."
-            )
-
-
-RECIPES = {
-    "paper": Recipe(
-        steps=1_000_000, optimizer="adagrad", learning_rate=0.01, encoder_weight_decay=0.5
-    ),
-    "adam": Recipe(),
-    "default": Recipe(
-        steps=4_000,
-        hidden_dims=(200, 200, 200),
-        learning_rate=8e-3,
-        warmup_steps=200,
-        cosine=True,
-        fit_to_data=True,
-        input_noise=0.1,
-        clip_norm=20.0,
-        averaging=0.99,
-    ),
-}
-
-# What the default recipe does otherwise with more than this many latents: a few latents must fold
-# the faces onto each other, which takes depth, and overfit by that; many need neither.
-FEW_LATENTS = 3
-MANY_LATENTS = {"hidden_dims": (300, 300), "learning_rate": 4e-3, "input_noise": 0.03}
-
-
-def recipe_for(name: str, latent_dim: int) -> Recipe:
-    """The recipe of that name for a model of so many latents.
-
-    Raises:
-        VisageError: There is no such recipe.
-    """
-    if name not in RECIPES:
-        raise VisageError(f"A recipe is one of {', '.join(RECIPES)}, not '{name}'.")
-    if name == "default" and latent_dim > FEW_LATENTS:
-        return dataclasses.replace(RECIPES[name], **MANY_LATENTS)
-    return RECIPES[name]
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """What a person chooses of a run; what is None is the recipe's.
-
-    Arguments:
-        recipe: The recipe's name.
-        whole_recipe: What it says, which is kept with the run: one that is resumed under a later
-            version goes on as it began. By default what the name means today, and so it is for
-            runs that were begun when the name alone was kept.
-
-    Raises:
-        VisageError: A value that no run can have.
-    """
-
-    dataset: str = "frey"
-    latent_dim: int = 2
-    hidden_dims: tuple[int, ...] | None = None
-    batch_size: int = 100
-    steps: int | None = None
-    learning_rate: float | None = None
-    holdout: float = 0.1
-    split: str = "random"
-    split_seed: int = 0
-    seed: int = 0
-    recipe: str = "default"
-    device: str = "auto"
-    whole_recipe: Recipe | None = None
-
-    def __post_init__(self):
-        Architecture((1, 1), self.latent_dim)
-        recipe = self.whole_recipe or recipe_for(self.recipe, self.latent_dim)
-        object.__setattr__(self, "whole_recipe", recipe)
-        hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
-        rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
-        steps = recipe.steps if self.steps is None else self.steps
-        MLP(tuple(hidden_dims))
-        object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
-        object.__setattr__(self, "steps", steps)
-        object.__setattr__(self, "learning_rate", rate)
-        for name, value in (
-            ("steps", self.steps),
-            ("batch size", self.batch_size),
-            ("seed", self.seed),
-            ("split's seed", self.split_seed),
-        ):
-            if not isinstance(value, int):
-                raise VisageError(f"The {name} must be a whole number, not {value}.")
-        for name, value in (("steps", self.steps), ("batch size", self.batch_size)):
-            if value < 1:
-                raise VisageError(f"The {name} must be at least 1, not {value}.")
-        if not 0 < rate < math.inf:
-            raise VisageError(f"The learning rate must be above 0, not {rate:g}.")
-        if not 0 < self.holdout < 1:
-            raise VisageError(
-                f"The held-out share must lie between 0 and 1, not at {self.holdout:g}."
-            )
-        if self.split not in ("random", "last"):
-            raise VisageError(f"A split is 'random' or 'last', not '{self.split}'.")
-        if min(self.seed, self.split_seed) < 0:
-            raise VisageError("A seed must be 0 or more.")
-        if not isinstance(self.dataset, str | os.PathLike) or not str(self.dataset).isprintable():
-            raise VisageError("The data set's name or path must be one that can be shown.")
-
-    @classmethod
-    def of(cls, values: Mapping) -> "TrainingConfig":
-        """The configuration that :func:`dataclasses.asdict` made these values of.
-
-        Raises:
-            TypeError: They are not of a configuration.
-            VisageError: A value that no run can have.
-        """
-        whole = values.get("whole_recipe")
-        return cls(**{**values, "whole_recipe": None if whole is None else Recipe(**whole)})
-
-    def architecture(self, image_shape: tuple[int, ...]) -> Architecture:
-        """What the model of images of this shape is built from.
-
-        Raises:
-            VisageError: It would be too large.
-        """
-        return Architecture(image_shape, self.latent_dim, MLP(self.hidden_dims or ()))
 
 
 @dataclass(frozen=True)

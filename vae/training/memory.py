@@ -7,7 +7,8 @@ import psutil
 from vae.errors import VisageError
 from vae.limits import in_words
 from vae.models.architecture import Architecture
-from vae.training.loop import TrainingConfig, choose_device
+from vae.training.loop import choose_device
+from vae.training.recipes import TrainingConfig
 
 # Bytes of a number.
 FLOAT = 4
