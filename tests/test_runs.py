@@ -25,7 +25,7 @@ from vae import load_checkpoint, runs
 from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
 from vae.runs.run import SILENCE, STATES
-from vae.training import loop
+from vae.training import loop, recipes
 from vae.training.loop import Progress
 from vae.training.recipes import TrainingConfig
 
@@ -625,7 +625,7 @@ def test_a_run_keeps_the_recipe_that_it_began_with(runs_folder, monkeypatch):
     began_with = run.config.whole_recipe
     assert json.loads((run.path / "config.json").read_text())["whole_recipe"]["learning_rate"]
     later = dataclasses.replace(began_with, optimizer="adam", clip_norm=1.0, averaging=0.9)
-    monkeypatch.setitem(loop.RECIPES, "paper", later)
+    monkeypatch.setitem(recipes.RECIPES, "paper", later)
     assert Run(run.path).config.whole_recipe == began_with
     run.extend(STEPS + 1)
     again = Run(run.path).config
@@ -639,7 +639,7 @@ def test_a_run_of_which_the_recipe_s_name_alone_is_known_takes_what_it_means_tod
     values = json.loads((run.path / "config.json").read_text())
     del values["whole_recipe"]
     (run.path / "config.json").write_text(json.dumps(values))
-    assert Run(run.path).config.whole_recipe == loop.RECIPES["paper"]
+    assert Run(run.path).config.whole_recipe == recipes.RECIPES["paper"]
 
 
 @pytest.mark.parametrize("whole", [{"optimizer": "magic"}, {"optimizer": []}, {"speed": 3}, [1]])
