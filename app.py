@@ -17,11 +17,12 @@ def main() -> None:
         script = (HERE / "ui" / "history.js").read_text(encoding="utf-8")
         st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
     # This imports torch, which takes seconds once: the frame above is on screen before.
-    from ui import memory, session, words
+    from ui import memory, session, trash, words
 
     memory.keep_tidy()
 
     with words.sentences(), session.picked_model():
+        trash.tell()
         page.run()
 
 

@@ -3,8 +3,10 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import header, library, session, words
+from ui import header, library, session, trash, words
 from ui.data import bring_data, data_set, shelf
+from ui.trash import Kind
+from ui.words import plain
 from vae import datasets, limits
 
 SETS, BRING, MODELS = "Data sets", "Bring a data set", "Models"
@@ -20,6 +22,8 @@ def main() -> None:
             turn_to(stored)
     elif view == MODELS:
         shelf.show()
+        if not limits.read_only():
+            trash.show_lately(Kind.MODEL)
     else:
         name = choose_set()
         tell_what_was_stored()
@@ -28,6 +32,8 @@ def main() -> None:
         renamed = data_set.offer_changes(name)
         if renamed is not None:
             turn_to(renamed)
+        if not limits.read_only():
+            trash.show_lately(Kind.SET)
 
 
 def explain() -> None:
@@ -71,8 +77,22 @@ def choose_view(line: DeltaGenerator) -> str:
 def choose_set() -> str:
     names = [name for name in datasets.names() if library.dataset_is_here(name)]
     wanted = st.session_state.pop("data_set_next", st.session_state.get("data_set"))
+    if wanted is not None and wanted not in names:
+        st.toast(
+            f"There is no data set {plain(wanted[:60])} here any more, it may have been renamed "
+            f"or deleted; this is {names[0]}.",
+            duration="long",
+        )
     st.session_state.data_set = wanted if wanted in names else names[0]
-    return st.selectbox("Data set", names, key="data_set", persist_state="session")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Data set", names, key="data_set", persist_state="session")
+        if not limits.read_only() and st.button(
+            "Train on it", icon=":material/model_training:", key="train_on_it"
+        ):
+            st.session_state.new_dataset = name
+            st.session_state.train_view = "New run"
+            st.switch_page("pages/train.py")
+    return name
 
 
 def turn_to(name: str) -> None:

@@ -10,7 +10,6 @@ from ui import charts, header, library, session
 from ui.library import Stored
 from ui.manifold import overlays, settings
 from vae import images, latent
-from vae.models.checkpoint import Checkpoint
 
 # Printed at 300 dots an inch, the picture is 20 cm wide or more: enough for a page's column.
 DPI = 300
@@ -69,20 +68,10 @@ def drawn(
     if equal:
         z = overlays.warped(stored, tail, count, axes, centre)
     else:
-        z = grid(checkpoint, count, tail, axes, centre)
+        z = latent.manifold_sheet(count, tail, checkpoint.model.latent_dim, axes, centre)
     faces = latent.draw(checkpoint.model, z)
     figure = charts.manifold(images.tile(faces), z, axes)
     return overlays.lay_over(figure, overlay, stored, z, axes), faces
-
-
-def grid(
-    checkpoint: Checkpoint, count: int, tail: float, axes: tuple[int, int], centre: np.ndarray
-) -> np.ndarray:
-    """Latent points, (R, C, K); a single latent gives one row of faces."""
-    latent_dim = checkpoint.model.latent_dim
-    if latent_dim > 1:
-        return latent.manifold_grid(count, tail, latent_dim, axes, centre)
-    return latent.manifold_axis(count, tail).reshape(1, count, 1)
 
 
 def draw(figure: go.Figure, square: bool) -> None:

@@ -3,8 +3,10 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import header, session
+from ui import header, session, trash
 from ui.train import comparison, new_run, run_controls, time_lapse, watch
+from ui.trash import Kind
+from ui.words import plain
 from vae import limits, runs
 from vae.runs import Run
 
@@ -27,6 +29,8 @@ def main() -> None:
         comparison.compare(found)
     else:
         show(found)
+    if view == WATCH and not limits.read_only():
+        trash.show_lately(Kind.RUN)
 
 
 def explain() -> None:
@@ -55,11 +59,27 @@ def follow_link(found: dict[str, Run]) -> None:
     asked = st.session_state.pop("turn_to", None)
     if asked is None and "train_view" not in st.session_state:
         asked = st.query_params.get("run")
-    if asked in found:
+    if asked is not None:
         st.session_state.train_view = WATCH
         st.session_state.train_run = asked
-    if st.session_state.get("train_run") not in found:
-        st.session_state.pop("train_run", None)
+    wanted = st.session_state.get("train_run")
+    if wanted is not None and wanted not in found:
+        del st.session_state.train_run
+        if st.session_state.get("train_view") == WATCH:
+            instead = f"this is {plain(first(found))}" if found else "start a new one"
+            st.toast(
+                f"There is no run {plain(wanted[:60])} here, it may have been renamed or deleted; "
+                f"{instead}.",
+                duration="long",
+            )
+    if not found:
+        st.query_params.pop("run", None)
+
+
+def first(found: dict[str, Run]) -> str:
+    """The run that is shown unless another is asked for."""
+    running = (name for name, run in found.items() if run.status().state == "running")
+    return next(running, next(iter(found)))
 
 
 def turn_to(run: Run) -> None:
@@ -90,8 +110,7 @@ def choose_view(line: DeltaGenerator, found: dict[str, Run]) -> str:
 
 def choose_run(found: dict[str, Run]) -> Run:
     if "train_run" not in st.session_state:
-        running = (name for name, run in found.items() if run.status().state == "running")
-        st.session_state.train_run = next(running, next(iter(found)))
+        st.session_state.train_run = first(found)
     name = st.selectbox(
         "Run",
         list(found),

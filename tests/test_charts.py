@@ -2,6 +2,9 @@
 
 import base64
 import io
+import itertools
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from ui import charts
 from vae.images import tile
 from vae.latent.arrays import manifold_grid
 
+ROOT = Path(__file__).parents[1]
 RNG = np.random.default_rng(0)
 
 
@@ -102,3 +106,50 @@ def test_no_figure_brings_a_background_of_its_own():
         charts.posteriors(np.zeros((3, 2)), np.zeros((1, 2)), np.ones((1, 2)), ["a"]),
     ):
         assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
+
+
+# What people see who lack the receptors for green, or for red: Machado, Oliveira & Fernandes,
+# A Physiologically-based Model for Simulation of Color Vision Deficiency (2009), linear RGB.
+DEUTERANOPIA = [
+    [0.367322, 0.860646, -0.227968],
+    [0.280085, 0.672501, 0.047413],
+    [-0.011820, 0.042940, 0.968881],
+]
+PROTANOPIA = [
+    [0.152286, 1.052583, -0.204868],
+    [0.114503, 0.786281, 0.099216],
+    [-0.003882, -0.048116, 1.051998],
+]
+TO_XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+
+
+def as_seen(colour: str, eyes: np.ndarray) -> np.ndarray:
+    """A colour in CIELAB, where distances are differences that people see."""
+    rgb = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = np.array(TO_XYZ) @ np.clip(eyes @ linear, 0, 1) / [0.9505, 1, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("eyes", [np.eye(3), np.array(DEUTERANOPIA), np.array(PROTANOPIA)])
+def test_five_compared_runs_are_told_apart_by_everybody(theme, eyes):
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    colours = config["theme"][theme]["chartCategoricalColors"][:5]
+    seen = [as_seen(colour, eyes) for colour in colours]
+    differences = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
+    # Two olives that were taken for one differed by 3.
+    assert min(differences) > 20
+    line = np.array([1.0, 10.0]), np.array([0.0, 1.0])
+    figure = charts.compared_curves({f"run {place}": line for place in range(5)}, "ELBO")
+    assert len({trace.line.dash for trace in figure.data}) == 5
+    # No title that a legend could touch, and each run's name in it.
+    assert not figure.layout.title.text and figure.layout.yaxis.title.text == "ELBO"
+    assert figure.layout.legend.yanchor == "top" and figure.layout.legend.y < 0
+
+
+def test_names_of_runs_are_drawn_as_they_stand():
+    line = np.array([1.0, 10.0]), np.array([0.0, 1.0])
+    figure = charts.compared_curves({"<b>$x$": line}, "ELBO")
+    assert figure.data[0].name == "&lt;b>&#36;x&#36;"

@@ -103,8 +103,13 @@ def test_runs_are_listed_renamed_extended_and_removed(runs_folder, monkeypatch):
     assert "in the background" in vae("runs", "extend", "portraits", "--steps", 40).stdout
     assert "in the background" in vae("runs", "resume", "portraits").stdout
     assert launched == [40, 40]
-    assert "gone" in vae("runs", "rm", "portraits").stdout
-    assert not list(runs_folder.iterdir())
+    said = vae("runs", "rm", "portraits").stdout
+    assert "portraits is gone. For 24 hours it lies in" in said
+    assert runs.all_runs() == []
+    command = said.strip().split("python -m vae ")[1].split()
+    assert str(runs_folder / "portraits") in vae(*command).stdout
+    assert [run.name for run in runs.all_runs()] == ["portraits"]
+    assert "There is no 'portraits' in the trash" in refused(*command)
 
 
 @pytest.mark.parametrize("command", ["stop", "resume", "rm"])

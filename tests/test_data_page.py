@@ -119,6 +119,8 @@ def test_choices_say_what_images_become(faces):
     app.number_input[1].set_value(16).run()
     next(one for one in app.segmented_control if one.label == "Colour").set_value("colour").run()
     app.text_input[0].set_value("../../Small ones").run()
+    assert "is no name" in errors(click(app, "Store"))[0]
+    app.text_input[0].set_value("Small ones").run()
     click(app, "Store")
     assert datasets.load("small-ones").images.shape == (3, 20, 16, 3)
 
@@ -150,11 +152,63 @@ def test_a_set_is_renamed_and_deleted(stored):
     app.text_input(key=f"data_rename_{stored}").set_value("Old friends").run()
     app = click(app, "Rename it")
     assert app.selectbox(key="data_set").value == "old-friends"
-    app = click(app, "Delete it")
+    app = click(app, "Delete old-friends")
     assert errors(app) == []
     assert datasets.names() == ["frey", "olivetti"]
     assert app.selectbox(key="data_set").value == "olivetti"
-    assert not [button for button in app.button if button.label == "Delete it"]
+    assert not [button for button in app.button if button.label.startswith("Delete")]
+    assert "**old-friends** is deleted" in said(app) and not app.toast
+    app = click(app, "Undo")
+    assert "**old-friends** is back" in app.toast[0].value
+    assert app.selectbox(key="data_set").value == "old-friends"
+
+
+def test_two_visitors_delete_one_set_once(stored, faces):
+    buffer = io.BytesIO()
+    np.save(buffer, faces[:10])
+    other = ingest.store(ingest.look({"other.npy": buffer})).faces.name
+    first, second = visit(), visit()
+    for app in (first, second):
+        app.selectbox(key="data_set").set_value(stored).run()
+    click(first, f"Delete {stored}")
+    # Another set has the name by now.
+    ingest.rename(other, stored)
+    second = click(second, f"Delete {stored}")
+    assert "nothing was deleted" in second.toast[0].value and errors(second) == []
+    assert datasets.names() == ["frey", "olivetti", stored]
+    assert len(datasets.load(stored)) == 10
+
+
+def test_a_set_that_another_visitor_deleted_is_missed_in_words(stored):
+    app = visit()
+    app.selectbox(key="data_set").set_value(stored).run()
+    ingest.delete(stored)
+    app.run()
+    assert not app.exception
+    assert f"There is no data set {stored} here any more" in app.toast[0].value
+
+
+def test_it_is_one_press_from_a_set_to_training_on_it(faces):
+    app = upload(look_at(visit(), BRING), *((f"{n}.png", png(faces[n])) for n in range(30)))
+    app.text_input[0].set_value("Party").run()
+    app = click(app, "Store")
+    assert "**party** is stored" in said(app)
+    app = click(app, "Train on it")
+    assert app.title[0].value == "Train"
+    assert app.selectbox(key="new_dataset").value == "party"
+    assert "Start training" in [button.label for button in app.button]
+
+
+def test_a_name_that_is_none_gets_a_sentence_and_is_no_markdown(stored):
+    app = visit()
+    app.selectbox(key="data_set").set_value(stored).run()
+    for bad, sentence in (
+        ("**bold**", r"\*\*bold\*\*' is no name"),
+        ("x" * 300, "300 characters"),
+    ):
+        app.text_input(key=f"data_rename_{stored}").set_value(bad).run()
+        assert sentence in errors(click(app, "Rename it"))[0]
+    assert stored in datasets.names()
 
 
 def test_a_checkpoint_is_brought_and_removed():
@@ -166,10 +220,13 @@ def test_a_checkpoint_is_brought_and_removed():
     app.selectbox(key="model").set_value("mine").run()
     assert "Uploaded, trained" in said(app)
     app.selectbox(key="shelf_model").set_value("mine").run()
-    app = click(app, "Remove it")
+    app = click(app, "Delete mine")
     assert errors(app) == []
     assert collection.brought() == []
     assert "mine" not in app.selectbox(key="model").options
+    app = click(app, "Undo")
+    assert "mine" in app.selectbox(key="model").options
+    assert app.selectbox(key="shelf_model").value == "mine"
 
 
 @pytest.mark.parametrize(
@@ -310,7 +367,11 @@ def test_a_public_deployment_takes_nothing(stored, monkeypatch):
     assert app.segmented_control(key="data_view").options == [SETS, MODELS]
     app.selectbox(key="data_set").set_value(stored).run()
     assert "**30** grey images" in said(app)
-    assert not [button for button in app.button if button.label in ("Rename it", "Delete it")]
+    assert not [
+        button
+        for button in app.button
+        if button.label in ("Rename it", "Train on it", f"Delete {stored}")
+    ]
     assert len(look_at(app, MODELS).file_uploader) == 0
     app = visit("reconstruct", model="olivetti-2d")
     assert "reconstruct_source" not in [control.key for control in app.segmented_control]

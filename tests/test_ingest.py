@@ -121,7 +121,7 @@ def test_it_trains_to_the_same_elbo_under_its_name(olivetti, tmp_path):
 
 
 def test_a_stored_set_is_listed_renamed_and_removed(olivetti, data_folder):
-    store(look({"faces.npy": saved(olivetti)}), "Café 2: Faces!")
+    store(look({"Café 2: Faces!.npy": saved(olivetti)}))
     assert datasets.names() == ["frey", "olivetti", "café-2-faces"]
     assert isinstance(datasets.load("café-2-faces").images, np.memmap)
     assert ingest.rename("café-2-faces", "Other") == "other"
@@ -129,9 +129,13 @@ def test_a_stored_set_is_listed_renamed_and_removed(olivetti, data_folder):
     # A model that was trained before still finds it.
     assert datasets.is_here("café-2-faces")
     assert datasets.load("café-2-faces").sha256 == datasets.load("olivetti").sha256
+    # Who deletes it names it as it is called now.
+    with pytest.raises(VisageError, match="no stored data set"):
+        ingest.delete("café-2-faces")
     ingest.delete("other")
-    assert datasets.names() == ["frey", "olivetti"]
-    assert list((data_folder / "sets").iterdir()) == []
+    assert datasets.names() == ["frey", "olivetti"] and not datasets.is_here("other")
+    assert ingest.restore("other") == "other"
+    assert len(datasets.load("café-2-faces")) == len(olivetti)
 
 
 @pytest.mark.parametrize("name", ["..", "/", "", "\0", "frey", "Olivetti", "con", "-", "../../x"])
@@ -159,11 +163,11 @@ def test_the_same_images_are_stored_once(olivetti, tmp_path, data_folder):
     file, _ = written_out("npy", olivetti[:9], tmp_path)
     for path in (folder, file):
         for was_there in (False, True):
-            stored = store(look(path), path.suffix)
+            stored = store(look(path), path.suffix[1:])
             assert stored.was_there is was_there
             np.testing.assert_array_equal(stored.faces.images, olivetti[:9])
         with pytest.raises(VisageError, match="of other images"):
-            store(look(path), path.suffix, Choices((9, 9)))
+            store(look(path), path.suffix[1:], Choices((9, 9)))
     assert sorted(path.name for path in (data_folder / "sets").iterdir()) == ["npy", "png"]
 
 

@@ -14,6 +14,7 @@ from vae.latent.arrays import (
     evaluate,
     manifold_axis,
     manifold_grid,
+    manifold_sheet,
     match_prior,
     reconstruct,
 )
@@ -60,6 +61,13 @@ def test_a_grid_of_one_latent_repeats_its_row():
     z = manifold_grid(4, latent_dim=1)
     assert z.shape == (4, 4, 1)
     np.testing.assert_array_equal(z[0], z[3])
+
+
+def test_a_sheet_of_one_latent_is_one_row():
+    z = manifold_sheet(4, latent_dim=1)
+    assert z.shape == (1, 4, 1)
+    np.testing.assert_array_equal(z[0], manifold_grid(4, latent_dim=1)[0])
+    np.testing.assert_array_equal(manifold_sheet(4), manifold_grid(4))
 
 
 def test_decoding_gives_images(model):

@@ -21,7 +21,7 @@ from PIL import Image
 
 from tests import trainers
 from ui.train import watch
-from vae import load_checkpoint, runs
+from vae import load_checkpoint, runs, trash
 from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
 from vae.runs.run import SILENCE, STATES
@@ -510,15 +510,41 @@ def test_the_limit_can_be_chosen(monkeypatch):
 def test_a_run_can_be_renamed_and_deleted(runs_folder):
     run = runs.create(configured(steps=50))
     finish(run)
-    renamed = run.rename("my faces")
-    assert [one.name for one in runs.all_runs()] == ["my faces"]
+    renamed = run.rename("My faces")
+    assert [one.name for one in runs.all_runs()] == ["my-faces"]
     assert renamed.status().state == "finished"
     other = runs.create(configured(steps=50))
-    for bad in ("", "a/b", ".hidden", "my faces", "-x", "a\nb"):
+    for bad in ("", "a/b", ".hidden", "my faces", "-x", "a\0b"):
         with pytest.raises(VisageError, match="name"):
             other.rename(bad)
     renamed.delete()
     assert [one.name for one in runs.all_runs()] == [other.name]
+    for change in (renamed.delete, renamed.launch, lambda: renamed.rename("faces")):
+        with pytest.raises(VisageError, match="not here any more"):
+            change()
+    assert [one.name for one in runs.all_runs()] == [other.name]
+    assert runs.restore("my-faces").status().state == "finished"
+    assert len(runs.all_runs()) == 2
+
+
+def test_a_folder_that_breaks_the_rule_is_a_run_all_the_same(runs_folder):
+    run = runs.create(configured(steps=50), runs_folder / "old")
+    old = run.path.rename(runs_folder / "**old** $run$ ☃")
+    assert [one.name for one in runs.all_runs()] == [old.name]
+    finish(runs.find(old.name))
+    runs.find(old.name).delete()
+    assert runs.restore(old.name).rename("new").name == "new"
+
+
+def test_a_deleted_run_takes_no_other_with_it(runs_folder):
+    run = runs.create(configured(), runs_folder / "a")
+    other = runs.create(configured(), runs_folder / "b")
+    known = trash.identity(run.path)
+    run.delete(known)
+    other.rename("a")
+    with pytest.raises(VisageError, match="nothing was deleted"):
+        runs.find("a").delete(known)
+    assert [one.name for one in runs.all_runs()] == ["a"]
 
 
 def test_a_run_that_is_alive_keeps_its_name_and_its_files(runs_folder):

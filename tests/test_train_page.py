@@ -1,10 +1,13 @@
 """The Train page, as Streamlit runs it: choosing, watching, changing and comparing runs."""
 
+import base64
 import dataclasses
+import io
 import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ui.train import watch
@@ -130,7 +133,7 @@ def test_a_finished_run_is_shown_whole_and_asks_nothing(monkeypatch):
     asked = intervals(monkeypatch)
     app = visit(run=run.name)
     assert asked == [None, None]
-    assert {"Go on", "Rename", "Delete for good", "Explore this model"} <= labels(app)
+    assert {"Go on", "Rename", "Delete faces", "Explore this model"} <= labels(app)
     assert {metric.label for metric in app.metric} >= {"Training ELBO", "Best held-out"}
     assert len(app.get("plotly_chart")) == 7
     assert len(app.get("image")) == 3
@@ -145,7 +148,7 @@ def test_a_run_that_is_alive_is_asked_again_and_can_be_stopped(monkeypatch):
     app = visit()
     assert app.selectbox(key="train_run").value == "faces"
     assert asked == [watch.REFRESH, watch.REFRESH_PICTURES]
-    assert labels(app) >= {"Stop"} and "Delete for good" not in labels(app)
+    assert labels(app) >= {"Stop"} and "Delete faces" not in labels(app)
     press(app, "Stop")
     assert run.stop_requested()
     assert "Stopping…" in labels(app)
@@ -202,9 +205,99 @@ def test_a_run_is_renamed_deleted_and_extended(monkeypatch):
     assert app.selectbox(key="train_run").value == "portraits"
     press(app, "Go on")
     assert launched[0].name == "portraits" and launched[0].config.steps == 120
-    press(app, "Delete for good")
+    press(app, "Delete portraits")
     assert not app.exception
     assert runs.all_runs() == []
+    assert "**portraits** is deleted." in boxes(app)
+    press(app, "Undo")
+    assert app.selectbox(key="train_run").value == "portraits"
+    assert [run.name for run in runs.all_runs()] == ["portraits"]
+
+
+def test_two_visitors_delete_one_run_once():
+    for name in ("oldest", "older", "faces"):
+        trained(name, steps=2)
+    first, second = visit(run="faces"), visit(run="faces")
+    press(first, "Delete faces")
+    assert not first.exception and [run.name for run in runs.all_runs()] == ["older", "oldest"]
+    # Nothing is armed for the run that stands there now.
+    assert "Delete older" in labels(first) and "Delete faces" not in labels(first)
+    press(second, "Delete faces")
+    assert "faces is not here any more" in second.toast[0].value and len(second.toast) == 1
+    sentences(second)
+    assert [run.name for run in runs.all_runs()] == ["older", "oldest"]
+    # Another run has its name by now.
+    press(first, "Undo")
+    third = visit(run="faces")
+    press(first, "Delete faces")
+    runs.find("older").rename("faces")
+    press(third, "Delete faces")
+    assert "nothing was deleted" in sentences(third)
+    assert sorted(run.name for run in runs.all_runs()) == ["faces", "oldest"]
+
+
+def test_what_was_deleted_lately_is_restored_or_erased():
+    for name in ("older", "faces"):
+        trained(name, steps=2)
+    app = visit(run="faces")
+    press(app, "Delete faces")
+    press(app, "Delete older")
+    press(app, "Close")
+    assert "Undo" not in labels(app)
+    app.segmented_control(key="train_view").set_value("Watch").run()
+    erase = [button for button in app.button if button.label == "Erase now"]
+    assert len(erase) == 2
+    # The latest first.
+    erase[0].click().run()
+    press(app, "Restore")
+    assert not app.exception
+    assert [run.name for run in runs.all_runs()] == ["faces"]
+    assert app.selectbox(key="train_run").value == "faces"
+    assert not [button for button in app.button if button.label == "Restore"]
+
+
+def boxes(app: AppTest) -> str:
+    """What the page says in plain text, where it tells of a deletion too."""
+    return "\n".join(box.value for box in app.markdown)
+
+
+def test_a_link_to_a_run_that_is_not_here_says_so():
+    trained("faces", steps=2)
+    app = visit(run="unknown *x*")
+    assert r"There is no run unknown \*x\* here" in sentences(app)
+    assert "this is faces" in sentences(app)
+    assert app.selectbox(key="train_run").value == "faces"
+    assert "There is no run" not in sentences(visit(run="faces"))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("**x**", r"\*\*x\*\*' is no name"), ("x" * 300, "60 at most"), ("olivetti 2d", "already")],
+)
+def test_a_bad_name_for_a_run_gets_a_sentence(name, sentence):
+    trained("faces", steps=2)
+    app = visit()
+    app.text_input(key="rename_faces").set_value(name).run()
+    press(app, "Rename")
+    assert sentence in sentences(app)
+    assert [run.name for run in runs.all_runs()] == ["faces"]
+
+
+def test_a_run_of_a_shipped_models_name_is_seen_and_explored():
+    run = trained("faces", steps=2)
+    for name in ("olivetti-2d", "**bold** $x$"):
+        # As it was named before names were unique.
+        run.path.rename(runs.folder() / name)
+        run = runs.find(name)
+        app = visit(run=name)
+        sentences(app)
+        shown = {"olivetti-2d": "olivetti-2d (run)"}.get(name, name)
+        assert shown in app.selectbox(key=PICKER).options
+        press(app, "Explore this model")
+        assert not app.exception
+        assert app.selectbox(key=PICKER).value == shown
+        assert "Your run" in sentences(app)
+    assert "olivetti-2d" in app.selectbox(key=PICKER).options
 
 
 def test_the_time_lapse_has_every_snapshot():
@@ -232,6 +325,69 @@ def test_compared_runs_show_only_the_settings_that_differ():
     assert "Pick the runs" in sentences(app)
 
 
+def test_compared_runs_on_different_data_are_not_held_against_each_other():
+    run = trained("one", steps=2)
+    trained("two", steps=2, split="last")
+    app = visit()
+    app.segmented_control(key="train_view").set_value("Compare").run()
+    assert "hold out different images" in sentences(app)
+    app.segmented_control(key="compared_field").set_value("Training ELBO").run()
+    assert "hold out different images" not in sentences(app)
+    config = json.loads((run.path / "config.json").read_text())
+    (run.path / "config.json").write_text(json.dumps(config | {"dataset": "frey"}))
+    app.run()
+    assert "on different data (frey, olivetti)" in sentences(app)
+
+
+def test_compared_runs_are_asked_again_while_one_is_alive(monkeypatch):
+    from ui.train import comparison
+
+    asked = []
+    fragment = comparison.st.fragment
+    monkeypatch.setattr(
+        comparison.st,
+        "fragment",
+        lambda draw, run_every=None: (
+            (asked.append(run_every) if draw is comparison.look else None) or fragment(draw)
+        ),
+    )
+    done = trained("done", steps=20)
+    run = alive("now")
+    record = done.metrics()[-1]
+    for step, elbo in ((10, 700.5), (20, 800.5)):
+        line = json.dumps(record | {"step": step, "elbo": elbo, "heldout_elbo": elbo - 1})
+        with (run.path / "metrics.jsonl").open("a") as file:
+            file.write(line + "\n")
+    app = visit()
+    app.segmented_control(key="train_view").set_value("Compare").run()
+    assert not app.exception
+    assert asked == [watch.REFRESH, watch.REFRESH_PICTURES]
+    # What Watch shows: the latest record, not a checkpoint of some seconds ago.
+    column = app.dataframe[0].value["now"]
+    assert column["training ELBO, nats"] == "800.5"
+    assert column["held-out ELBO, nats"] == "799.5"
+    assert column["steps taken"] == "20"
+    run.set_status(state="stopped")
+    asked.clear()
+    app.run()
+    assert asked == [None, None]
+
+
+def test_a_manifold_of_one_latent_is_one_row():
+    run = trained("line", latent_dim=1, steps=20)
+    height, width = runs_picture(run)
+    assert width > 5 * height
+    with Image.open(run.snapshots()[-1][1]) as snapshot:
+        assert snapshot.width > 5 * snapshot.height
+
+
+def runs_picture(run: Run) -> tuple[int, int]:
+    found = watch.pictures(run, run.status())
+    content = base64.b64decode(found["manifold"].partition(",")[2])
+    with Image.open(io.BytesIO(content)) as picture:
+        return picture.height, picture.width
+
+
 def test_a_read_only_installation_shows_runs_and_changes_nothing(monkeypatch):
     trained("faces")
     monkeypatch.setenv("VISAGE_READ_ONLY", "1")
@@ -248,7 +404,7 @@ def test_a_run_that_another_viewer_deleted_is_missed_in_words():
     assert app.selectbox(key="train_run").value == "faces"
     runs.find("faces").delete()
     app.run()
-    assert not app.exception
+    assert "There is no run faces here" in sentences(app)
     assert app.selectbox(key="train_run").value == "other"
 
 

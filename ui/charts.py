@@ -428,6 +428,41 @@ def training_curves(
     return figure
 
 
+# How the lines of several runs are drawn: told apart where their colours are not.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+
+def compared_curves(lines: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> go.Figure:
+    """One figure of several runs over the training samples evaluated.
+
+    Arguments:
+        lines: Samples and values, (n,) each, by the run's name; at most five.
+        title: What the values are.
+    """
+    figure = training_curves({_as_text(name): line for name, line in lines.items()})
+    for trace, dash in zip(figure.data, DASHES, strict=False):
+        trace.update(line={"dash": dash, "width": 2.5})
+    figure.update_layout(
+        margin={"t": 8},
+        title={"text": ""},
+        # Below the axis, where it may take as many lines as the names need.
+        legend={
+            "x": 0,
+            "xanchor": "left",
+            "y": -0.2,
+            "yanchor": "top",
+            "itemwidth": 50,
+        },
+        yaxis={"title": {"text": title, "standoff": 8}},
+    )
+    return figure
+
+
+def _as_text(name: str) -> str:
+    """A name as Plotly draws it as it stands: it takes some tags of HTML, and formulas."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
+
+
 def latent_use(kl: np.ndarray) -> go.Figure:
     """How much each latent tells of an image, in nats.
 

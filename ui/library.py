@@ -14,6 +14,8 @@ __all__ = [
     "training_faces",
 ]
 
+import dataclasses
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +31,7 @@ from vae.models import collection
 from vae.models.card import ModelCard
 from vae.models.checkpoint import Checkpoint, load_checkpoint, read_card
 
-SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
+SHIPPED = collection.SHIPPED
 
 # To find the best and the worst of a large set, this many images of it are looked at.
 MOST_RANKED = 5_000
@@ -107,8 +109,15 @@ def models() -> dict[str, Choice]:
     found += [_choice(path.stem, path) for path in collection.brought()]
     named: dict[str, Choice] = {}
     for choice in filter(None, found):
-        # Of two with one name, the one that nobody had to bring.
-        named.setdefault(choice.name, choice)
+        name = choice.name
+        # Folders of an earlier day, or copied there by hand, may have one that is taken.
+        suffix = "run" if choice.state else "uploaded"
+        for place in itertools.count(2):
+            if name not in named:
+                break
+            name = f"{choice.name} ({suffix})"
+            suffix = f"{'run' if choice.state else 'uploaded'} {place}"
+        named[name] = dataclasses.replace(choice, name=name)
     return named
 
 

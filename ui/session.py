@@ -1,6 +1,6 @@
 """Which model a visitor has chosen, and which of its latents."""
 
-__all__ = ["be_in_the_app", "choose", "chosen", "pick_axes", "picked_model"]
+__all__ = ["be_in_the_app", "choose", "choose_run", "chosen", "pick_axes", "picked_model"]
 
 import contextlib
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def picked_model() -> Iterator[None]:
     wanted = st.session_state.setdefault("model", default)
     if wanted not in choices:
         st.session_state.model = default
-        st.toast(f"The model that this link names is not here; this is {default}.")
+        st.toast(f"The model that this link names is not here; this is {plain(default)}.")
     with st.sidebar:
         st.selectbox(
             "Model", list(choices), key="model", format_func=lambda name: _label(choices[name])
@@ -64,6 +64,13 @@ def picked_model() -> Iterator[None]:
 def choose(name: str) -> None:
     """Choose a model from a page, as the callback of a button."""
     st.session_state.model = name
+
+
+def choose_run(folder: Path) -> None:
+    """Choose the model of a run, whatever the picker calls it, as the callback of a button."""
+    for choice in library.models().values():
+        if choice.path.parent == folder:
+            st.session_state.model = choice.name
 
 
 def be_in_the_app() -> None:

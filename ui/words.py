@@ -1,6 +1,6 @@
 """Figures, texts and errors as people read them, and what the words of the paper mean."""
 
-__all__ = ["meaning", "number", "plain", "sentences"]
+__all__ = ["duration", "meaning", "number", "plain", "sentences"]
 
 import contextlib
 import re
@@ -50,8 +50,33 @@ def number(value: float, digits: int = 0) -> str:
 
 
 def plain(text: str) -> str:
-    """A text for Markdown as it stands: a stranger's file may say anything of itself."""
-    return re.sub(r"([\\`*\[\]<$])", r"\\\1", text)
+    """A text for Markdown as it stands: a stranger's file may say anything of itself.
+
+    What would be formatted is escaped: also a line's first sign, an underscore beside a word, and
+    the colon before what may be the code of an emoji or icon.
+    """
+    text = re.sub(
+        r"([\\`*\[\]<$~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|^[#>+=-])", r"\\\1", text, flags=re.M
+    )
+    return re.sub(r":(?=[a-z0-9_+-]+[:/](?!/))", ":\u2060", text)
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: its two largest units."""
+    seconds = max(0, round(seconds))
+    for size, unit, part, smaller in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            rest = seconds % size // part
+            return (
+                f"{seconds // size} {unit} {rest} {smaller}"
+                if rest
+                else f"{seconds // size} {unit}"
+            )
+    return f"{seconds} s"
 
 
 def meaning(*terms: str) -> str:

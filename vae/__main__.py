@@ -5,6 +5,7 @@ Errors are one sentence on stderr and exit code 2.
 
 import json
 import math
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -14,11 +15,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vae import datasets, images, runs
+from vae import datasets, images, runs, trash
 from vae.datasets import ingest
 from vae.errors import VisageError
 from vae.files import replacing
-from vae.latent.arrays import active_units, decode, encode, manifold_grid
+from vae.latent.arrays import active_units, decode, encode, manifold_sheet
 from vae.models import onnx
 from vae.models.card import Split
 from vae.models.checkpoint import load_checkpoint, read_card
@@ -100,13 +101,15 @@ class Size(click.ParamType):
 @click.option("--transposed", is_flag=True, help="A matrix's pixels are written column by column.")
 @click.option("--variable", help="Which array of a .npz or .mat file.")
 @click.option("--rename", nargs=2, metavar="OLD NEW", help="Rename a stored set.")
-@click.option("--remove", metavar="NAME", help="Remove a stored set.")
+@click.option("--remove", metavar="NAME", help="Remove a stored set; it is kept for a day.")
+@click.option("--restore", metavar="NAME", help="Bring back a set that was removed.")
 @as_json
 def list_datasets(
     wanted: str | None,
     add: Path | None,
     rename: tuple[str, str] | None,
     remove: str | None,
+    restore: str | None,
     as_json: bool,
     **choices: object,
 ) -> None:
@@ -118,8 +121,9 @@ def list_datasets(
     if rename:
         click.echo(f"{rename[0]} is now {ingest.rename(*rename)}.", err=True)
     if remove:
-        ingest.delete(remove)
-        click.echo(f"{remove} is gone.", err=True)
+        click.echo(farewell(ingest.delete(remove), f"datasets --restore {remove}"), err=True)
+    if restore:
+        click.echo(f"{ingest.restore(restore)} is back.", err=True)
     rows = []
     for name in datasets.names():
         here = datasets.is_here(name)
@@ -135,6 +139,14 @@ def list_datasets(
         shape = "×".join(map(str, row.get("image_shape", ())))
         size = f"{row['images']:,} images of {shape}" if row["here"] else "not on this machine"
         click.echo(f"{row['name']:<10} {size:<28} {row['from']}")
+
+
+def farewell(deleted: trash.Deleted, command: str) -> str:
+    """Where something went, and how to get it back."""
+    return (
+        f"{deleted.name} is gone. For {trash.KEPT_HOURS} hours it lies in {deleted.path}; to get "
+        f"it back: python -m vae {command}"
+    )
 
 
 def add_dataset(
@@ -332,7 +344,7 @@ def nats(value: float | None) -> str:
 @as_json
 @click.pass_context
 def runs_group(context: click.Context, as_json: bool) -> None:
-    """List the runs, or stop, resume, extend, rename and remove one."""
+    """List the runs, or stop, resume, extend, rename, remove and restore one."""
     if context.invoked_subcommand:
         return
     rows = [row_of(run) for run in runs.all_runs()]
@@ -420,9 +432,15 @@ def rename_command(name: str, new_name: str) -> None:
 @runs_group.command("rm")
 @run_argument
 def remove_command(name: str) -> None:
-    """Remove a run and all that it recorded."""
-    runs.find(name).delete()
-    click.echo(f"{name} is gone.")
+    """Remove a run and all that it recorded; it is kept for a day."""
+    click.echo(farewell(runs.find(name).delete(), f"runs restore {shlex.quote(name)}"))
+
+
+@runs_group.command("restore")
+@run_argument
+def restore_command(name: str) -> None:
+    """Bring back a run that was removed within the last day."""
+    click.echo(str(runs.restore(name).path))
 
 
 @main.command("evaluate")
@@ -472,7 +490,7 @@ def evaluate_command(
 def manifold_command(checkpoint: Path, out: Path, grid: int, tail: float, scale: int) -> None:
     """Draw the decoded manifold (the paper's Figure 4)."""
     model = load_checkpoint(checkpoint).model
-    z = manifold_grid(grid, tail, model.latent_dim)
+    z = manifold_sheet(grid, tail, model.latent_dim)
     write_picture(out, decode(model, z)[0], scale)
 
 

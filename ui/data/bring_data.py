@@ -15,6 +15,7 @@ from vae.datasets.image_arrays import SUFFIXES
 from vae.datasets.image_files import Skipped
 from vae.datasets.ingest import Choices, Found, Layout
 from vae.errors import VisageError
+from vae.names import name_from
 
 FILES, FOLDER = "Files", "A folder"
 
@@ -162,7 +163,7 @@ def choose(found: Found) -> tuple[Choices, str]:
     # Another upload starts from its own size and name.
     key = f"{found.name}_{found.count}_{height}_{width}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", found.name, key=f"bring_name_{key}")
+        name = st.text_input("Name", name_from(found.name), key=f"bring_name_{key}")
         tall = st.number_input("Height", 4, 512, max(4, height), key=f"bring_height_{key}")
         wide = st.number_input("Width", 4, 512, max(4, width), key=f"bring_width_{key}")
         colour = st.segmented_control(
@@ -216,7 +217,7 @@ def store(found: Found, name: str, choices: Choices) -> str:
     faces = stored.faces
     how = "was stored before, of these very images" if stored.was_there else "is stored"
     st.session_state.data_news = News(
-        f"**{faces.name}** {how}: {len(faces):,} images. Choose it on the page Train.",
+        f"**{faces.name}** {how}: {len(faces):,} images. Look through it, then train on it.",
         stored.skipped,
         stored.skipped_count,
     )

@@ -5,11 +5,12 @@ __all__ = ["offer_changes", "show"]
 import numpy as np
 import streamlit as st
 
-from ui import library, words
+from ui import library, trash, words
 from ui.data.bring_data import gallery
 from ui.pictures import data_url
+from ui.trash import Kind
 from vae import datasets, images, limits
-from vae.datasets import ingest
+from vae.datasets import ingest, sources
 from vae.datasets.faces import Faces
 from vae.datasets.published import SOURCES
 from vae.datasets.survey import Survey, survey
@@ -116,10 +117,7 @@ def draw(faces: Faces, place: int, caption: str) -> None:
 
 
 def offer_changes(name: str) -> str | None:
-    """Renaming and deleting of a stored set, where that is allowed; its new name, if it has one.
-
-    After a deletion that is the name of the set to look at next.
-    """
+    """Renaming and deleting of a stored set, where that is allowed; its new name, if any."""
     if name in SOURCES or limits.read_only():
         return None
     with st.container(horizontal=True):
@@ -127,9 +125,5 @@ def offer_changes(name: str) -> str | None:
             wanted = st.text_input("New name", name, key=f"data_rename_{name}")
             if st.button("Rename it", type="primary"):
                 return ingest.rename(name, wanted)
-        with st.popover("Delete", icon=":material/delete:"), words.sentences():
-            st.markdown(f"**{name}** goes for good; models trained on it stay.")
-            if st.button("Delete it", type="primary"):
-                ingest.delete(name)
-                return "olivetti"
+        trash.offer_deletion(Kind.SET, sources.stored_folder(name), name)
     return None

@@ -4,16 +4,20 @@ __all__ = ["show"]
 
 import streamlit as st
 
-from ui import library, words
+from ui import library, trash, words
 from ui.library import Choice
+from ui.trash import Kind
 from vae import limits
 from vae.models import collection, onnx
+from vae.names import name_from
 
 
 def show() -> None:
     """All models, what can be had of the chosen one, and a place to bring one."""
     if (news := st.session_state.pop("shelf_news", None)) is not None:
-        st.success(f"**{news}** is in the model picker now.", icon=":material/check_circle:")
+        st.success(
+            f"**{words.plain(news)}** is in the model picker now.", icon=":material/check_circle:"
+        )
     choices = library.models()
     st.dataframe(
         [row(choice) for choice in choices.values()],
@@ -64,6 +68,8 @@ def origin(choice: Choice) -> str:
 def offer_downloads(choices: dict[str, Choice]) -> None:
     """The chosen model's checkpoint and its ONNX files."""
     st.subheader("Take one with you")
+    if (asked := st.session_state.pop("shelf_model_next", None)) in choices:
+        st.session_state.shelf_model = asked
     name = st.selectbox("Model to download", list(choices), key="shelf_model")
     choice = choices[name]
     with st.container(horizontal=True):
@@ -88,11 +94,7 @@ def offer_downloads(choices: dict[str, Choice]) -> None:
     if not onnx.is_available():
         st.caption("ONNX needs two more packages: `pip install -r requirements-onnx.txt`.")
     if origin(choice) == "uploaded" and not limits.read_only():
-        with st.popover("Remove", icon=":material/delete:"), words.sentences():
-            st.markdown(f"**{name}** goes for good.")
-            if st.button("Remove it", type="primary"):
-                collection.remove(name)
-                st.rerun()
+        trash.offer_deletion(Kind.MODEL, choice.path, choice.path.stem)
 
 
 def as_onnx(choice: Choice, part: str) -> bytes:
@@ -108,9 +110,10 @@ def take(choices: dict[str, Choice]) -> None:
     file = st.file_uploader("A checkpoint of Visage (.safetensors)", key="shelf_upload")
     if file is None:
         return
+    proposed = name_from(file.name.removesuffix(".safetensors"))
     with words.sentences():
         collection.check_kind(file.name)
-        name = st.text_input("Name", file.name.removesuffix(".safetensors"), key="shelf_name")
+        name = st.text_input("Name", proposed, key="shelf_name")
         if st.button("Keep it", type="primary", icon=":material/save:"):
             kept = collection.keep(file, name, choices)
             st.session_state.shelf_news = kept.stem

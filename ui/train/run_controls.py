@@ -4,7 +4,8 @@ __all__ = ["offer"]
 
 import streamlit as st
 
-from ui import session, words
+from ui import session, trash, words
+from ui.trash import Kind
 from vae import limits
 from vae.runs import Run, Status
 
@@ -23,7 +24,7 @@ def offer(run: Run) -> Run | None:
             return stop(run)
         changed = extend(run, status) if status.state == "finished" else resume(run)
         changed = changed or rename(run)
-        delete(run)
+        trash.offer_deletion(Kind.RUN, run.path, run.name)
     return changed
 
 
@@ -32,8 +33,8 @@ def offer_model(run: Run) -> None:
     if st.button(
         "Explore this model",
         icon=":material/explore:",
-        on_click=session.choose,
-        args=(run.name,),
+        on_click=session.choose_run,
+        args=(run.path,),
     ):
         st.switch_page("pages/explore.py")
 
@@ -72,14 +73,10 @@ def extend(run: Run, status: Status) -> Run | None:
 
 
 def rename(run: Run) -> Run | None:
-    with st.popover("Rename", icon=":material/edit:"):
+    popover = st.popover("Rename", icon=":material/edit:", key=f"renaming_{run.name}")
+    # Where one looks, also when the sentence repeats a long name.
+    with popover, words.sentences():
         name = st.text_input("Name", run.name, key=f"rename_{run.name}")
-        return run.rename(name) if st.button("Rename", disabled=name == run.name) else None
-
-
-def delete(run: Run) -> None:
-    with st.popover("Delete", icon=":material/delete:"):
-        st.markdown(f"**{run.name}**, its models and all it recorded will be gone.")
-        if st.button("Delete for good", type="primary"):
-            run.delete()
-            st.rerun()
+        if st.button("Rename", disabled=name == run.name):
+            return run.rename(name)
+    return None

@@ -19,7 +19,7 @@ from ui import charts, library
 from ui.library import Stored
 from ui.pictures import data_url
 from ui.train import audience
-from ui.words import meaning, number, sentences
+from ui.words import duration, meaning, number, sentences
 from vae import images, latent
 from vae.errors import VisageError
 from vae.models.card import ModelCard
@@ -248,7 +248,7 @@ def _pictures(stored: Stored, dataset: str) -> dict:
     checkpoint = library.load(stored)
     model, card = checkpoint.model, checkpoint.card
     side = latent.faces_a_side(model, MANIFOLD)
-    z = latent.manifold_grid(side, latent_dim=model.latent_dim)
+    z = latent.manifold_sheet(side, latent_dim=model.latent_dim)
     found = {
         "step": card.step or 0,
         "manifold": data_url(images.tile(latent.draw(model, z)), 2 if side == MANIFOLD else 1),
@@ -324,21 +324,3 @@ def _speed(records: Records) -> float:
         return records.last("steps_per_second") or 0.0
     step, seconds = (records.column(name)[-len(latest) :] for name in ("step", "seconds"))
     return float((step[-1] - step[0]) / max(seconds[-1] - seconds[0], 1e-9))
-
-
-def duration(seconds: float) -> str:
-    """A length of time as people say it: its two largest units."""
-    seconds = max(0, round(seconds))
-    for size, unit, part, smaller in (
-        (86_400, "d", 3_600, "h"),
-        (3_600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if seconds >= size:
-            rest = seconds % size // part
-            return (
-                f"{seconds // size} {unit} {rest} {smaller}"
-                if rest
-                else f"{seconds // size} {unit}"
-            )
-    return f"{seconds} s"

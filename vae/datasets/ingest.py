@@ -12,7 +12,18 @@ among thousands is skipped and listed. A set is built in a folder beside its pla
 when it is complete.
 """
 
-__all__ = ["Choices", "Found", "Layout", "Skipped", "Stored", "delete", "look", "rename", "store"]
+__all__ = [
+    "Choices",
+    "Found",
+    "Layout",
+    "Skipped",
+    "Stored",
+    "delete",
+    "look",
+    "rename",
+    "restore",
+    "store",
+]
 
 import contextlib
 import hashlib
@@ -32,6 +43,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
+from vae import trash
 from vae.datasets import confined, image_arrays, photos, sources
 from vae.datasets.confined import Brought, EndedError
 from vae.datasets.faces import Faces
@@ -41,7 +53,8 @@ from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.files import replacing
 from vae.limits import Ceiling, check_writable, in_words
-from vae.names import clean_name
+from vae.names import checked_name, name_from
+from vae.trash import Deleted
 
 # A proposed size has at most so many pixels a side.
 PROPOSED_SIDE = 64
@@ -329,17 +342,17 @@ def store(
 
     Arguments:
         found: What :func:`look` gave.
-        name: What to call the set; it is cleaned first.
+        name: What to call the set, by the rule of :mod:`vae.names`; by default, after its source.
         choices: What the images become.
         progress: Called with the share done, between 0 and 1.
 
     Raises:
-        VisageError: The name is another set's, no image could be read, or nothing can be written
-            there. Then nothing is left behind.
+        VisageError: The name is none or another set's, no image could be read, or nothing can be
+            written there. Then nothing is left behind.
     """
     check_writable()
     choices = choices or Choices()
-    name = clean_name(name or found.name, SOURCES)
+    name = checked_name(name_from(found.name) if name is None else name, SOURCES)
     image_shape = found.image_shape(choices)
     origin = {
         "file_sha256": found.source.sha256(),
@@ -400,14 +413,14 @@ def rename(name: str, new_name: str) -> str:
     """Give a stored set another name; models find it by the one they knew it by.
 
     Returns:
-        The new name, cleaned.
+        The new name, as :func:`vae.names.checked_name` has it.
 
     Raises:
-        VisageError: There is no such set, or the name is taken.
+        VisageError: There is no such set, or the name is none or taken.
     """
     check_writable()
     folder = _folder_of(name)
-    new_name = clean_name(new_name, SOURCES)
+    new_name = checked_name(new_name, SOURCES)
     if new_name == folder.name:
         return new_name
     _check_free(new_name)
@@ -424,21 +437,27 @@ def rename(name: str, new_name: str) -> str:
     return new_name
 
 
-def delete(name: str) -> None:
-    """Remove a stored set.
+def delete(name: str, known: int | None = None) -> Deleted:
+    """Move a stored set into the trash of its folder.
+
+    Arguments:
+        name: The name that it has now.
+        known: Its folder's :func:`vae.trash.identity`, where another may have come in its place.
 
     Raises:
-        VisageError: There is no such set, or it can't be removed.
+        VisageError: It is gone or another one, or can't be moved; or it comes with Visage.
     """
     check_writable()
-    folder = _folder_of(name)
-    try:
-        # Moved aside first: nobody sees a set that is half gone.
-        doomed = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".gone-"))
-        folder.rename(doomed / folder.name)
-        shutil.rmtree(doomed)
-    except OSError as error:
-        raise VisageError(f"{name} can't be removed: {error.strerror}.") from error
+    return trash.throw(_folder_of(name), known)
+
+
+def restore(name: str) -> str:
+    """Bring back the set of that name that was deleted last; its name.
+
+    Raises:
+        VisageError: It is not in the trash any more, or its name has been given away.
+    """
+    return trash.restore(trash.find(sources.stored_folder(""), name)).name
 
 
 def _check_free(name: str) -> None:
@@ -456,7 +475,9 @@ def _folder_of(name: str) -> Path:
     if name in SOURCES:
         raise VisageError(f"{name} comes with Visage: it can't be renamed or removed.")
     folder = sources.find_stored(name)
-    if folder is None:
+    # A former name finds a set for the models that knew it by that one. To change a set, its own
+    # is asked for: the former may have been somebody's word for another set.
+    if folder is None or folder.name != name:
         raise VisageError(
             f"There is no stored data set '{name[:60]}': 'python -m vae datasets' lists them."
         )
@@ -468,7 +489,8 @@ def _beside() -> Iterator[Path]:
     """A fresh folder beside the stored sets, gone at the end unless it was moved there."""
     home = sources.stored_folder("")
     home.mkdir(parents=True, exist_ok=True)
-    for left in (*home.glob(".new-*"), *home.glob(".gone-*")):
+    trash.empty(home)
+    for left in home.glob(".new-*"):
         if time.time() - left.stat().st_mtime > STALE:
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=home, prefix=".new-"))

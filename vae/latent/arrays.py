@@ -18,6 +18,7 @@ __all__ = [
     "log_prior",
     "manifold_axis",
     "manifold_grid",
+    "manifold_sheet",
     "match_prior",
     "nearest",
     "reconstruct",
@@ -300,6 +301,23 @@ def faces_a_side(model: VAE, most: int) -> int:
     """
     height, width, *_ = model.image_shape
     return min(most, max(2, math.isqrt(LARGEST_PICTURE // (height * width))))
+
+
+def manifold_sheet(
+    count: int,
+    tail: float = 0.01,
+    latent_dim: int = 2,
+    axes: Sequence[int] = (0, 1),
+    centre: np.ndarray | None = None,
+) -> np.ndarray:
+    """The grid as it is shown: with a single latent, one row of it, since all are alike.
+
+    Returns:
+        float64, of shape (count, count, K), or (1, count, 1) with K = 1.
+    """
+    if latent_dim == 1:
+        return manifold_axis(count, tail).reshape(1, count, 1)
+    return manifold_grid(count, tail, latent_dim, axes, centre)
 
 
 def active_units(posterior: Posterior) -> int:

@@ -1,6 +1,7 @@
-"""Checkpoints that people bring: kept in a folder of their own, once they have proved sound."""
+"""Models that ship, and checkpoints that people bring: kept in a folder of their own, once they
+have proved sound."""
 
-__all__ = ["brought", "check_kind", "folder", "keep", "remove"]
+__all__ = ["SHIPPED", "brought", "check_kind", "folder", "keep", "names", "remove"]
 
 import os
 import shutil
@@ -8,13 +9,18 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
+from vae import trash
 from vae.errors import VisageError
 from vae.files import data_folder, replacing
 from vae.limits import PICKLES, Ceiling, check_writable, in_words
 from vae.models.checkpoint import load_checkpoint
-from vae.names import clean_name
+from vae.names import checked_name
+from vae.trash import Deleted
 
 SUFFIX = ".safetensors"
+
+# The models that come with Visage.
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
 def folder() -> Path:
@@ -25,6 +31,11 @@ def folder() -> Path:
 def brought() -> list[Path]:
     """Every checkpoint that was brought, by name."""
     return sorted(folder().glob(f"[!.]*{SUFFIX}"))
+
+
+def names() -> set[str]:
+    """The names that models of this project and brought ones have: no other may take them."""
+    return {path.stem for path in (*SHIPPED.glob(f"*{SUFFIX}"), *brought())}
 
 
 def check_kind(file_name: str) -> None:
@@ -52,17 +63,17 @@ def keep(file: BinaryIO, name: str, taken: Collection[str] = ()) -> Path:
 
     Arguments:
         file: Open for reading.
-        name: What to call it; it is cleaned first.
-        taken: Names that other models have.
+        name: What to call it, by the rule of :mod:`vae.names`.
+        taken: Names that runs have: those of other models are taken anyway.
 
     Raises:
         VisageError: It is no checkpoint of this project, too large, or the name is taken. Then
             nothing is kept.
     """
     check_writable()
-    name = clean_name(name.removesuffix(SUFFIX))
+    name = checked_name(name.removesuffix(SUFFIX))
     path = folder() / f"{name}{SUFFIX}"
-    if name in taken or path.exists():
+    if name in taken or name in names():
         raise VisageError(f"There is a model named {name} already: choose another name.")
     size = file.seek(0, os.SEEK_END)
     if size > Ceiling.UPLOAD():
@@ -81,15 +92,18 @@ def keep(file: BinaryIO, name: str, taken: Collection[str] = ()) -> Path:
     return path
 
 
-def remove(name: str) -> None:
-    """Remove a checkpoint that was brought.
+def remove(name: str, known: int | None = None) -> Deleted:
+    """Move a checkpoint that was brought into the trash of its folder.
+
+    Arguments:
+        name: Its name.
+        known: Its :func:`vae.trash.identity`, where another may have come in its place.
 
     Raises:
-        VisageError: There is none of that name.
+        VisageError: There is none of that name, or another one; or it can't be moved.
     """
     check_writable()
-    for path in brought():
-        if path.stem == name:
-            path.unlink(missing_ok=True)
-            return
-    raise VisageError(f"There is no model '{name[:60]}' that was brought here.")
+    path = folder() / f"{name}{SUFFIX}"
+    if path not in brought():
+        raise VisageError(f"There is no model '{name[:60]}' that was brought here.")
+    return trash.throw(path, known)

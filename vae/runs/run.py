@@ -6,14 +6,13 @@ their place and renamed; the metrics file is only appended to. So no reader ever
 and whoever comes later (a refreshed page, a restarted server) sees all that was seen before.
 """
 
-__all__ = ["Run", "Status", "all_runs", "create", "find", "folder"]
+__all__ = ["Run", "Status", "all_runs", "create", "find", "folder", "restore"]
 
 import contextlib
 import dataclasses
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -24,18 +23,21 @@ from pathlib import Path
 import filelock
 import psutil
 
-from vae import datasets
+from vae import datasets, trash
 from vae.errors import VisageError
 from vae.files import read_json, replacing
 from vae.limits import check_writable
+from vae.models import collection
 from vae.models.card import ModelCard
 from vae.models.checkpoint import read_card
+from vae.names import checked_name, name_from
 from vae.runs import processes, queue
 from vae.runs.metrics import MetricsFile, end_of_step, parsed
 from vae.runs.processes import Process
 from vae.training.loop import Progress, check_batch
 from vae.training.memory import check_memory
 from vae.training.recipes import TrainingConfig
+from vae.trash import Deleted
 
 STATES = ("queued", "running", "stopped", "finished", "failed", "interrupted")
 ALIVE = ("queued", "running")
@@ -235,6 +237,7 @@ class Run:
             VisageError: It is being trained already, can't be started, or must not be.
         """
         check_writable()
+        self._check_here()
         queue.limit()
         with self._lock:
             known = self.status()
@@ -290,6 +293,7 @@ class Run:
             VisageError: The run has taken as many already, or is being trained.
         """
         check_writable()
+        self._check_here()
         self._check_idle("extend it")
         taken = self.status().step
         if steps <= taken:
@@ -303,40 +307,41 @@ class Run:
         """Give the run another name, which is its folder's.
 
         Raises:
-            VisageError: It is being trained, or the name is taken or no name for a folder.
+            VisageError: It is gone, or is being trained, or the name is taken by a run or a model,
+                or is none by the rule of :mod:`vae.names`.
         """
         check_writable()
+        self._check_here()
         self._check_idle("rename it")
-        name = name.strip()
-        fits = 0 < len(name.encode()) <= 200 and name.isprintable() and name[0] not in ".-"
-        if not fits or "/" in name or "\\" in name:
-            raise VisageError(
-                f"'{name}' is no name for a run: use letters, digits, spaces, dots and hyphens, "
-                "and begin with a letter or digit."
-            )
-        path = self.path.with_name(name)
-        if path.exists():
-            raise VisageError(f"There is a run named {name} already: choose another name.")
+        path = self.path.with_name(checked_name(name))
+        _check_free(path)
         try:
             self.path.rename(path)
         except OSError as error:
             raise VisageError(f"{self.name} can't be renamed: {error.strerror}.") from error
         return Run(path)
 
-    def delete(self) -> None:
-        """Remove the run and all that it recorded.
+    def delete(self, known: int | None = None) -> Deleted:
+        """Move the run and all that it recorded into the trash of its folder.
+
+        Arguments:
+            known: Its :func:`vae.trash.identity`, where another may have come in its place.
 
         Raises:
-            VisageError: It is being trained, or its files can't be removed.
+            VisageError: It is gone or another one, is being trained, or can't be moved.
         """
         check_writable()
-        self._check_idle("delete it")
-        try:
-            # Without its configuration it is no longer a run: nobody sees one that is half gone.
-            (self.path / "config.json").unlink(missing_ok=True)
-            shutil.rmtree(self.path)
-        except OSError as error:
-            raise VisageError(f"{self.path} can't be removed: {error.strerror}.") from error
+        self._check_here()
+        # Nobody launches it meanwhile.
+        with self._lock:
+            self._check_idle("delete it")
+            return trash.throw(self.path, known)
+
+    def _check_here(self) -> None:
+        if not self.path.is_dir():
+            raise VisageError(
+                f"{self.name} is not here any more: it was deleted or renamed meanwhile."
+            )
 
     def _check_idle(self, purpose: str) -> None:
         known = self.status()
@@ -434,17 +439,29 @@ def find(name: str) -> Run:
     raise VisageError(f"There is no run named '{name}': 'python -m vae runs' lists them.")
 
 
+def restore(name: str) -> Run:
+    """Bring back the run of that name, or at that path, that was deleted last.
+
+    Raises:
+        VisageError: It is not in the trash any more, or its name has been given away.
+    """
+    for place in (folder() / name, Path(name)):
+        if place.name in (deleted.name for deleted in trash.kept(place.parent)):
+            break
+    return Run(trash.restore(trash.find(place.parent, place.name)))
+
+
 def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run:
     """Make a new run's folder; nothing is trained yet.
 
     Arguments:
         config: What will be trained.
         path: The folder, which must be new or empty; by default one named after the time, the
-            data set and the latent dimension, in :func:`folder`.
+            data set and the latent dimension, in :func:`folder`, where names are those of models.
 
     Raises:
-        VisageError: The configuration can't be trained here, or the folder can't be written or
-            holds something already.
+        VisageError: The configuration can't be trained here, the name is none or taken, or the
+            folder can't be written or holds something already.
     """
     check_writable()
     config = _runnable(config)
@@ -453,12 +470,15 @@ def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run
             path = _new_folder(config)
         else:
             path = Path(path)
+            if path.resolve().parent == folder().resolve():
+                _check_name(path.resolve().name)
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise VisageError(
                     f"{path} is not empty: choose a new folder, or go on with the run in it by "
                     f"'python -m vae train --resume {path}'."
                 )
+        trash.empty(path.parent)
         now = time.time()
         status = {
             "state": "queued",
@@ -489,10 +509,29 @@ def _runnable(config: TrainingConfig) -> TrainingConfig:
     return dataclasses.replace(config, dataset=str(Path(config.dataset).resolve()))
 
 
+def _check_name(name: str) -> None:
+    """Refuse what breaks the rule; a folder's capital letters are left to whoever typed them."""
+    proper = checked_name(name, collection.names())
+    if proper != name.lower():
+        raise VisageError(f"'{name}' is no name for a run: call it {proper}.")
+
+
+def _check_free(path: Path) -> None:
+    if path.exists():
+        raise VisageError(f"There is a run named {path.name} already: choose another name.")
+    if path.name in collection.names():
+        raise VisageError(f"There is a model named {path.name} already: choose another name.")
+
+
 def _new_folder(config: TrainingConfig) -> Path:
-    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{Path(config.dataset).stem}-z{config.latent_dim}"
+    # The data set's name is cut, so that the whole keeps to the length of a name.
+    dataset = name_from(Path(config.dataset).stem)[:30].rstrip("-_")
+    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{dataset}-z{config.latent_dim}"
+    taken = collection.names()
     for suffix in ("", *(f"-{place}" for place in range(2, 1000))):
         path = folder() / (stem + suffix)
+        if path.name in taken:
+            continue
         with contextlib.suppress(FileExistsError):
             path.mkdir(parents=True)
             return path

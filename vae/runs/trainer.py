@@ -34,7 +34,7 @@ from vae.latent.arrays import (
     encode,
     evaluate,
     faces_a_side,
-    manifold_grid,
+    manifold_sheet,
     match_prior,
 )
 from vae.limits import check_writable
@@ -351,7 +351,7 @@ def _spread(part: np.ndarray, most: int = EVALUATED_IMAGES) -> np.ndarray:
 
 def snapshot(run: Run, model: VAE, step: int) -> None:
     """Keep a small picture of the manifold as it is now."""
-    z = manifold_grid(faces_a_side(model, SNAPSHOT_GRID), latent_dim=model.latent_dim)
+    z = manifold_sheet(faces_a_side(model, SNAPSHOT_GRID), latent_dim=model.latent_dim)
     picture = images.tile(draw(model, z))
     with replacing(run.path / "snapshots" / f"{step:09d}.png") as beside:
         beside.write_bytes(images.png(picture))
