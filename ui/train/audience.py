@@ -11,12 +11,12 @@ from pathlib import Path
 import streamlit as st
 
 # So many are told as often as one alone; of twice as many each is told half as often, and so on.
-FEW = 12
+FEW = 25
 
 # Who has not looked for so many turns, in seconds at the usual pace, has left.
-GONE = 12.0
+GONE = 6.0
 
-SLOWEST = 16
+SLOWEST = 8
 
 
 class Audience:
