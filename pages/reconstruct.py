@@ -1,6 +1,7 @@
 """Faces beside their reconstructions, and where their posteriors lie in the latent space."""
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, header, library, missing_data, photo, session, words
@@ -152,10 +153,9 @@ def draw_posteriors(choice: Choice, chosen: np.ndarray, found: Reconstructions) 
     latent_dim = found.z_mean.shape[1]
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
     means = library.posterior_means(choice.stored)
-    labels = [f"#{number}" for number in chosen]
     with st.container(key="plane"):
         st.plotly_chart(
-            charts.posteriors(means, found.z_mean, found.z_std, labels, axes),
+            plane(choice.stored, chosen, axes, found.z_mean, found.z_std),
             height="stretch",
             config={"displayModeBar": False},
             alt="The posteriors of the faces in the latent space",
@@ -164,6 +164,19 @@ def draw_posteriors(choice: Choice, chosen: np.ndarray, found: Reconstructions) 
         "The posterior of each face, mean ± one standard deviation"
         + (", over the means of the training set." if len(means) else ".")
     )
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def plane(
+    stored: Stored,
+    chosen: np.ndarray,
+    axes: tuple[int, int],
+    z_mean: np.ndarray,
+    z_std: np.ndarray,
+) -> go.Figure:
+    """The posteriors of the chosen faces as a chart, drawn once for all visitors."""
+    labels = [f"#{number}" for number in chosen]
+    return charts.posteriors(library.posterior_means(stored), z_mean, z_std, labels, axes)
 
 
 def credit(data: Faces) -> None:

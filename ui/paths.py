@@ -29,6 +29,7 @@ def surface(stored: Stored) -> DecoderSurface:
     return DecoderSurface(checkpoint.model, checkpoint.posterior)
 
 
+@st.cache_resource(max_entries=500, show_spinner=False)
 def directions(stored: Stored, z: np.ndarray) -> list[Arrow]:
     """Arrows in which the face changes most and least at z, (K,), as long as it changes."""
     change, vectors = principal_directions(surface(stored), z)
