@@ -145,7 +145,7 @@ def test_browser_and_pytorch_decode_the_same(browser, latent_dim, hidden_dims, i
     z = torch.rand(1000, latent_dim, generator=torch.Generator().manual_seed(1)) * 12 - 6
     expected = made.model.decode(z)
     page = browser.new_page()
-    script = (ROOT / "ui/latent_pad/pad.js").read_text(encoding="utf-8")
+    script = (ROOT / "ui/browser/pad.js").read_text(encoding="utf-8")
     found = page.evaluate(
         """async ({ script, packed, points }) => {
             const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
@@ -665,7 +665,7 @@ def assert_nothing_left(first: dict[str, float], last: dict[str, float]) -> None
 
 def test_200_mounts_and_model_switches_leave_nothing_behind(browser: Browser):
     page = browser.new_page(viewport={"width": 1000, "height": 900})
-    folder = ROOT / "ui/latent_pad"
+    folder = ROOT / "ui/browser"
     names = "pad.html", "pad.css", "pad.js", "weights.js"
     models = [pack(checkpoint(seed=seed), "pad", f"model {seed}", "1") for seed in (0, 1)]
     page.evaluate(

@@ -41,7 +41,7 @@ ROOMY_SLIDERS = 4
 # where z does.
 EXTENT = 4.0, 8.0
 
-HERE = Path(__file__).parent
+BROWSER = Path(__file__).parent / "browser"
 
 NO_MODEL = "There is no model to explore yet: choose or train one first."
 NOT_FINITE = (
@@ -255,12 +255,12 @@ def _component(latent_dim: int, aspect: float) -> Any:
     """The component with the room for its sliders and its face laid out before any script runs."""
     row = 42 if latent_dim <= ROOMY_SLIDERS else 25
     room = f"--latents: {latent_dim}; --row: {row}px; --aspect: {min(max(aspect, 0.6), 1.25):.4f}"
-    html = (HERE / "pad.html").read_text(encoding="utf-8")
+    html = (BROWSER / "pad.html").read_text(encoding="utf-8")
     return st.components.v2.component(
         f"visage_latent_pad_{latent_dim}_{aspect:.4f}",
         html=html.replace("--latents: 2; --row: 42px; --aspect: 0.7143", room),
-        css=(HERE / "pad.css").read_text(encoding="utf-8"),
-        js=(HERE / "pad.js").read_text(encoding="utf-8"),
+        css=(BROWSER / "pad.css").read_text(encoding="utf-8"),
+        js=(BROWSER / "pad.js").read_text(encoding="utf-8"),
     )
 
 
@@ -268,7 +268,7 @@ def _component(latent_dim: int, aspect: float) -> Any:
 def _part(name: str) -> Any:
     """A component that shows nothing and brings the pad something."""
     return st.components.v2.component(
-        f"visage_{name}", js=(HERE / f"{name}.js").read_text(encoding="utf-8")
+        f"visage_{name}", js=(BROWSER / f"{name}.js").read_text(encoding="utf-8")
     )
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from vae.images import png
 
-HERE = Path(__file__).parent
+BROWSER = Path(__file__).parent / "browser"
 
 # The longer side of the copy that travels to the browser.
 COPY_SIDE = 1000
@@ -112,9 +112,9 @@ def _data_url(content: bytes, kind: str) -> str:
 def _component() -> Any:
     return st.components.v2.component(
         "visage_photo_frame",
-        html=(HERE / "frame.html").read_text(encoding="utf-8"),
-        css=(HERE / "frame.css").read_text(encoding="utf-8"),
-        js=(HERE / "frame.js").read_text(encoding="utf-8"),
+        html=(BROWSER / "photo_frame.html").read_text(encoding="utf-8"),
+        css=(BROWSER / "photo_frame.css").read_text(encoding="utf-8"),
+        js=(BROWSER / "photo_frame.js").read_text(encoding="utf-8"),
     )
 
 
