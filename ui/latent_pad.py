@@ -4,9 +4,9 @@ A plane and one slider per latent, tied together. The weights travel to the brow
 and the face follows the pointer there; Python hears of z only when it has settled.
 
 The pad is two mounts of components, since a rerun repeats only those whose data have changed:
-``weights.js`` carries the model, large and rarely new, and ``pad.js`` all that may change with a
-rerun. A third, ``arrows.js``, brings what may take the server a while. They meet in the browser
-under the pad's key.
+``weights.js`` carries the model, large and rarely new, and ``streamlit.js`` all that may change
+with a rerun. A third, ``arrows.js``, brings what may take the server a while. They meet in the
+browser under the pad's key.
 """
 
 __all__ = ["Arrow", "PadState", "draw_arrows", "latent_pad", "pinned"]
@@ -15,12 +15,12 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 
+from ui import browser
 from vae import latent
 from vae.images import png, to_uint8
 from vae.models.checkpoint import Checkpoint
@@ -40,8 +40,6 @@ ROOMY_SLIDERS = 4
 # first, wider up to the second where the posterior's means lie further out, and as wide as need be
 # where z does.
 EXTENT = 4.0, 8.0
-
-BROWSER = Path(__file__).parent / "browser"
 
 NO_MODEL = "There is no model to explore yet: choose or train one first."
 NOT_FINITE = (
@@ -255,21 +253,18 @@ def _component(latent_dim: int, aspect: float) -> Any:
     """The component with the room for its sliders and its face laid out before any script runs."""
     row = 42 if latent_dim <= ROOMY_SLIDERS else 25
     room = f"--latents: {latent_dim}; --row: {row}px; --aspect: {min(max(aspect, 0.6), 1.25):.4f}"
-    html = (BROWSER / "pad.html").read_text(encoding="utf-8")
     return st.components.v2.component(
         f"visage_latent_pad_{latent_dim}_{aspect:.4f}",
-        html=html.replace("--latents: 2; --row: 42px; --aspect: 0.7143", room),
-        css=(BROWSER / "pad.css").read_text(encoding="utf-8"),
-        js=(BROWSER / "pad.js").read_text(encoding="utf-8"),
+        html=browser.read("pad.html").replace("--latents: 2; --row: 42px; --aspect: 0.7143", room),
+        css=browser.read("pad.css"),
+        js=browser.script("streamlit.js"),
     )
 
 
 @functools.cache
 def _part(name: str) -> Any:
     """A component that shows nothing and brings the pad something."""
-    return st.components.v2.component(
-        f"visage_{name}", js=(BROWSER / f"{name}.js").read_text(encoding="utf-8")
-    )
+    return st.components.v2.component(f"visage_{name}", js=browser.script(f"{name}.js"))
 
 
 def _sliders(

@@ -6,16 +6,14 @@ import base64
 import functools
 import io
 import math
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from ui import browser
 from vae.images import png
-
-BROWSER = Path(__file__).parent / "browser"
 
 # The longer side of the copy that travels to the browser.
 COPY_SIDE = 1000
@@ -112,9 +110,9 @@ def _data_url(content: bytes, kind: str) -> str:
 def _component() -> Any:
     return st.components.v2.component(
         "visage_photo_frame",
-        html=(BROWSER / "photo_frame.html").read_text(encoding="utf-8"),
-        css=(BROWSER / "photo_frame.css").read_text(encoding="utf-8"),
-        js=(BROWSER / "photo_frame.js").read_text(encoding="utf-8"),
+        html=browser.read("photo_frame.html"),
+        css=browser.read("photo_frame.css"),
+        js=browser.script("photo_frame.js"),
     )
 
 

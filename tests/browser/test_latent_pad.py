@@ -10,12 +10,11 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
+from ui.browser import read, script
 from ui.latent_pad import pack
 from vae import VAE, save_checkpoint
 from vae.models.checkpoint import Checkpoint
 from vae.models.vae import Gaussian
-
-ROOT = Path(__file__).parents[2]
 
 
 def checkpoint(
@@ -102,7 +101,7 @@ def choose(page: Page, name: str) -> None:
 
 def where(page: Page) -> list[float]:
     return page.locator(".visage").evaluate(
-        "box => [...box.getRootNode().host.visagePad.z].map(x => Number(x.toFixed(4)))"
+        "box => [...box.getRootNode().host.visagePad.pad.z].map(x => Number(x.toFixed(4)))"
     )
 
 
@@ -145,7 +144,6 @@ def test_browser_and_pytorch_decode_the_same(browser, latent_dim, hidden_dims, i
     z = torch.rand(1000, latent_dim, generator=torch.Generator().manual_seed(1)) * 12 - 6
     expected = made.model.decode(z)
     page = browser.new_page()
-    script = (ROOT / "ui/browser/pad.js").read_text(encoding="utf-8")
     found = page.evaluate(
         """async ({ script, packed, points }) => {
             const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
@@ -160,7 +158,7 @@ def test_browser_and_pytorch_decode_the_same(browser, latent_dim, hidden_dims, i
             return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
         }""",
         {
-            "script": script,
+            "script": script("model.js"),
             "packed": base64.b64encode(pack(made, "pad", "model", "1")).decode(),
             "points": z.tolist(),
         },
@@ -665,8 +663,7 @@ def assert_nothing_left(first: dict[str, float], last: dict[str, float]) -> None
 
 def test_200_mounts_and_model_switches_leave_nothing_behind(browser: Browser):
     page = browser.new_page(viewport={"width": 1000, "height": 900})
-    folder = ROOT / "ui/browser"
-    names = "pad.html", "pad.css", "pad.js", "weights.js"
+    texts = [read("pad.html"), read("pad.css"), script("streamlit.js"), script("weights.js")]
     models = [pack(checkpoint(seed=seed), "pad", f"model {seed}", "1") for seed in (0, 1)]
     page.evaluate(
         """async ({ parts: [html, css, pad, weights], models }) => {
@@ -700,7 +697,7 @@ def test_200_mounts_and_model_switches_leave_nothing_behind(browser: Browser):
             };
         }""",
         {
-            "parts": [(folder / name).read_text(encoding="utf-8") for name in names],
+            "parts": texts,
             "models": [base64.b64encode(packed).decode() for packed in models],
         },
     )

@@ -1,9 +1,12 @@
-/** Lays directions on the shelf that the pads of this page look at. */
+/** The door by which directions come: it lays them on the shelf for the pad of a channel. */
 
+/** @import { Directions } from "./shelf.js" */
+
+import { theShelf } from "./shelf.js";
+
+/** @param {{data: Directions}} component */
 export default function ({ data }) {
-  globalThis.visageShelf ??= new EventTarget();
-  const shelf = globalThis.visageShelf;
-  shelf.arrows ??= new Map();
+  const shelf = theShelf();
   shelf.arrows.set(data.channel, data);
   shelf.dispatchEvent(new Event(`${data.channel} arrows`));
   return () => {

@@ -1,20 +1,22 @@
 /**
- * The photo frame: the photo moves under a frame that stays.
+ * The photo frame, and its door in the app: the photo moves under a frame that stays.
  *
- * A frame is {x, y, width}: its middle in shares of the photo's width and height, and its width in
- * shares of the photo's width. Python hears of it when it has settled.
+ * Python hears of the frame when it has settled.
  */
 
-// Of the stage's side, what the frame's longer side takes.
-const SHARE = 0.78;
+/** @import { Frame } from "./framing.js" */
+
+import { contextOf, find } from "./dom.js";
+import { boxOf, clamp, photoUnder, widthAt, zoomOf } from "./framing.js";
 
 const ARROW = 0.01;
 const ZOOM_KEY = 1.05;
 const WHEEL = 0.0015;
 
-// Longer than the pause between two turns of a wheel, shorter than a person waits.
-const SETTLE_MS = 300;
+/** Longer than the pause between two turns of a wheel, shorter than a person waits. */
+const PAUSE_MS = 300;
 
+/** @type {Record<string, [number, number]>} */
 const ARROWS = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -22,96 +24,121 @@ const ARROWS = {
   ArrowDown: [0, 1],
 };
 
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+/**
+ * @typedef {object} Data  What Python says at each of its runs.
+ * @property {string} photo  An address, as is `guide`: a face that shows where one should be.
+ * @property {string} guide
+ * @property {[number, number]} size  The model's images, width and height.
+ * @property {boolean} grey
+ * @property {Frame} start
+ * @property {number} widest
+ * @property {number} closest
+ */
+
+/** @typedef {(name: string, value: object) => void} Send */
 
 class PhotoFrame {
-  constructor(root) {
-    const find = (selector) => root.querySelector(selector);
-    this.stage = find(".stage");
-    this.photo = find(".photo");
-    this.window = find(".window");
-    this.guide = find(".guide");
-    this.canvas = find("canvas");
-    this.zoom = find("[name=zoom]");
-    this.opacity = find("[name=opacity]");
-    this.pointers = new Map();
+  /** @type {Map<number, PointerEvent>} */
+  pointers = new Map();
+
+  /**
+   * @param {ParentNode} root
+   * @param {Data} data
+   * @param {Send} send
+   */
+  constructor(root, data, send) {
+    this.stage = find(root, ".stage", HTMLElement);
+    this.photo = find(root, ".photo", HTMLImageElement);
+    this.window = find(root, ".window", HTMLElement);
+    this.guide = find(root, ".guide", HTMLImageElement);
+    this.canvas = find(root, "canvas", HTMLCanvasElement);
+    this.zoom = find(root, "[name=zoom]", HTMLInputElement);
+    this.opacity = find(root, "[name=opacity]", HTMLInputElement);
+    this.data = data;
+    this.frame = { ...data.start };
+    this.send = send;
     this.listen();
-    this.resize = new ResizeObserver(() => this.draw());
-    this.resize.observe(this.stage);
+    this.resizing = new ResizeObserver(() => this.draw());
+    this.resizing.observe(this.stage);
   }
 
+  /**
+   * @param {Data} data
+   * @param {Send} send
+   */
   update(data, send) {
     this.send = send;
     const news = JSON.stringify([data.photo.length, data.guide, data.size, data.start]);
-    if (news === this.shown) return;
-    this.shown = news;
+    if (news === this.news) return;
+    /** @type {string | undefined} */
+    this.news = news;
     this.data = data;
     this.frame = { ...data.start };
-    this.canvas.width = data.size[0];
-    this.canvas.height = data.size[1];
+    [this.canvas.width, this.canvas.height] = data.size;
     this.guide.src = data.guide;
     this.photo.onload = () => this.draw();
     this.photo.src = data.photo;
   }
 
   destroy() {
-    this.resize.disconnect();
+    this.resizing.disconnect();
     clearTimeout(this.timer);
   }
 
   listen() {
-    const { stage, pointers } = this;
+    const { stage } = this;
     stage.addEventListener("pointerdown", (event) => {
       // Else a drag would select the photo as if it were text.
       event.preventDefault();
       stage.focus({ preventScroll: true });
       stage.setPointerCapture(event.pointerId);
-      pointers.set(event.pointerId, event);
+      this.pointers.set(event.pointerId, event);
     });
-    stage.addEventListener("pointermove", (event) => {
-      const before = pointers.get(event.pointerId);
-      if (!before) return;
-      const span = this.span();
-      pointers.set(event.pointerId, event);
-      if (pointers.size === 2) this.scale(span / this.span());
-      // Of two fingers each moves the photo by half.
-      this.pan(
-        (before.clientX - event.clientX) / pointers.size,
-        (before.clientY - event.clientY) / pointers.size,
-      );
-    });
-    for (const end of ["pointerup", "pointercancel"]) {
-      stage.addEventListener(end, (event) => {
-        if (pointers.delete(event.pointerId) && !pointers.size) this.settle(0);
-      });
-    }
-    stage.addEventListener(
-      "wheel",
-      (event) => {
-        event.preventDefault();
-        this.scale(Math.exp(event.deltaY * WHEEL));
-        this.settle();
-      },
-      { passive: false },
-    );
-    stage.addEventListener("keydown", (event) => {
-      const arrow = ARROWS[event.key];
-      if (arrow) {
-        this.move(arrow[0] * ARROW * this.frame.width, arrow[1] * ARROW * this.frame.width);
-      } else if (event.key === "+" || event.key === "=") this.scale(1 / ZOOM_KEY);
-      else if (event.key === "-") this.scale(ZOOM_KEY);
-      else if (event.key === "Home") this.move(0, 0, this.data.start);
-      else return;
+    stage.addEventListener("pointermove", (event) => this.drag(event));
+    const lift = (/** @type {PointerEvent} */ event) => {
+      if (this.pointers.delete(event.pointerId) && !this.pointers.size) this.settle(0);
+    };
+    stage.addEventListener("pointerup", lift);
+    stage.addEventListener("pointercancel", lift);
+    const turn = (/** @type {WheelEvent} */ event) => {
       event.preventDefault();
+      this.scale(Math.exp(event.deltaY * WHEEL));
       this.settle();
-    });
+    };
+    stage.addEventListener("wheel", turn, { passive: false });
+    stage.addEventListener("keydown", (event) => this.press(event));
     this.zoom.addEventListener("input", () => {
-      const { widest, closest } = this.data;
-      this.frame.width = widest * (closest / widest) ** Number(this.zoom.value);
+      this.frame.width = widthAt(Number(this.zoom.value), this.data);
       this.draw();
       this.settle();
     });
     this.opacity.addEventListener("input", () => this.draw());
+  }
+
+  /** @param {PointerEvent} event */
+  drag(event) {
+    const before = this.pointers.get(event.pointerId);
+    if (!before) return;
+    const span = this.span();
+    this.pointers.set(event.pointerId, event);
+    const fingers = this.pointers.size;
+    if (fingers === 2) this.scale(span / this.span());
+    // Of two fingers each moves the photo by half.
+    const [dx, dy] = [before.clientX - event.clientX, before.clientY - event.clientY];
+    this.pan(dx / fingers, dy / fingers);
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    const arrow = ARROWS[event.key];
+    if (arrow) {
+      this.move(arrow[0] * ARROW * this.frame.width, arrow[1] * ARROW * this.frame.width);
+    } else if (event.key === "+" || event.key === "=") this.scale(1 / ZOOM_KEY);
+    else if (event.key === "-") this.scale(ZOOM_KEY);
+    else if (event.key === "Home") this.move(0, 0, this.data.start);
+    else return;
+    event.preventDefault();
+    this.settle();
   }
 
   /** The distance of two fingers. */
@@ -120,83 +147,89 @@ class PhotoFrame {
     return b ? Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)) : 1;
   }
 
-  /** Move by CSS pixels of the stage. */
+  /**
+   * Move by CSS pixels of the stage.
+   *
+   * @param {number} dx
+   * @param {number} dy
+   */
   pan(dx, dy) {
     const wide = this.box().width / this.frame.width;
     const tall = (wide * this.photo.naturalHeight) / this.photo.naturalWidth;
     this.move(dx / wide, dy / tall);
   }
 
+  /**
+   * Move by shares of the photo.
+   *
+   * @param {number} dx
+   * @param {number} dy
+   */
   move(dx, dy, from = this.frame) {
     this.frame = { ...from, x: clamp(from.x + dx, 0, 1), y: clamp(from.y + dy, 0, 1) };
     this.draw();
   }
 
+  /** @param {number} factor */
   scale(factor) {
     const { widest, closest } = this.data;
     this.frame.width = clamp(this.frame.width * factor, closest, widest);
     this.draw();
   }
 
-  settle(delay = SETTLE_MS) {
+  settle(delay = PAUSE_MS) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.send("frame", { ...this.frame }), delay);
   }
 
   /** The frame in CSS pixels of the stage. */
   box() {
-    const side = this.stage.clientWidth * SHARE;
-    const aspect = this.data.size[0] / this.data.size[1];
-    const width = Math.min(side, side * aspect);
-    const height = width / aspect;
-    return {
-      width,
-      height,
-      left: (this.stage.clientWidth - width) / 2,
-      top: (this.stage.clientHeight - height) / 2,
-    };
+    const [width, height] = this.data.size;
+    return boxOf(this.stage.clientWidth, width / height);
   }
 
   draw() {
     const { naturalWidth: wide, naturalHeight: tall } = this.photo;
-    if (!this.data || !wide) return;
-    const { x, y, width } = this.frame;
+    if (!wide) return;
     const box = this.box();
-    for (const side of ["left", "top", "width", "height"]) {
-      this.window.style[side] = `${box[side]}px`;
+    for (const [side, length] of Object.entries(box)) {
+      this.window.style.setProperty(side, `${length}px`);
     }
-    const scale = box.width / (width * wide);
-    const left = box.left + box.width / 2 - x * wide * scale;
-    const top = box.top + box.height / 2 - y * tall * scale;
+    const { left, top, scale } = photoUnder(this.frame, box, wide, tall);
     this.photo.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
     this.guide.style.opacity = this.opacity.value;
-    const { widest, closest } = this.data;
-    this.zoom.value = Math.log(width / widest) / Math.log(closest / widest);
+    this.zoom.value = String(zoomOf(this.frame.width, this.data));
     this.drawPreview(wide, tall);
   }
 
+  /**
+   * @param {number} wide  The photo's width in pixels.
+   * @param {number} tall  The photo's height.
+   */
   drawPreview(wide, tall) {
-    const { canvas } = this;
-    const { x, y, width } = this.frame;
-    const context = canvas.getContext("2d");
+    const { width, height } = this.canvas;
+    const context = contextOf(this.canvas);
     context.filter = this.data.grey ? "grayscale(1)" : "none";
     context.imageSmoothingQuality = "high";
     context.fillStyle = "#000";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    const scale = canvas.width / (width * wide);
-    context.drawImage(
-      this.photo,
-      canvas.width / 2 - x * wide * scale,
-      canvas.height / 2 - y * tall * scale,
-      wide * scale,
-      tall * scale,
-    );
+    context.fillRect(0, 0, width, height);
+    const box = { left: 0, top: 0, width, height };
+    const { left, top, scale } = photoUnder(this.frame, box, wide, tall);
+    context.drawImage(this.photo, left, top, wide * scale, tall * scale);
   }
 }
 
+/**
+ * @param {object} component
+ * @param {ShadowRoot | HTMLElement} component.parentElement
+ * @param {Data} component.data
+ * @param {Send} component.setStateValue
+ */
 export default function ({ parentElement, data, setStateValue }) {
-  const host = parentElement.host ?? parentElement;
-  host.visagePhotoFrame ??= new PhotoFrame(parentElement);
+  const host = /** @type {Element & {visagePhotoFrame?: PhotoFrame}} */ (
+    parentElement instanceof ShadowRoot ? parentElement.host : parentElement
+  );
+  host.visagePhotoFrame ??= new PhotoFrame(parentElement, data, setStateValue);
   const frame = host.visagePhotoFrame;
   frame.update(data, setStateValue);
   return () => {

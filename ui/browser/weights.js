@@ -1,22 +1,21 @@
-/** Lays a model's bytes on a shelf that the pads of this page look at. */
+/** The door by which a model's bytes come: it lays them on the shelf for the pad of a channel. */
 
+import { readHeader } from "./model.js";
+import { theShelf } from "./shelf.js";
+
+/** @param {{data: unknown}} component */
 export default function ({ data }) {
   if (!(data instanceof Uint8Array)) return undefined;
-  globalThis.visageShelf ??= new EventTarget();
-  const shelf = globalThis.visageShelf;
-  shelf.models ??= new Map();
-  const length = new DataView(data.buffer, data.byteOffset).getUint32(0, true);
-  const text = new TextDecoder().decode(data.subarray(4, 4 + length));
-  const { channel, model, version } = JSON.parse(text);
-
-  const held = shelf.models.get(channel);
+  const { channel, model, version } = readHeader(data).header;
+  const { models } = theShelf();
+  const held = models.get(channel);
   const known = held?.model === model && held.version === version;
   const mine = known ? held : { model, version, buffer: data.slice().buffer };
   if (!known) {
-    shelf.models.set(channel, mine);
-    shelf.dispatchEvent(new Event(channel));
+    models.set(channel, mine);
+    theShelf().dispatchEvent(new Event(channel));
   }
   return () => {
-    if (shelf.models.get(channel) === mine) shelf.models.delete(channel);
+    if (models.get(channel) === mine) models.delete(channel);
   };
 }

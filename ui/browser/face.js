@@ -1,0 +1,114 @@
+/** The face: what is seen of the decoder at z, its mean, a sample or its uncertainty. */
+
+/** @import { Model } from "./model.js" */
+
+import { contextOf, find } from "./dom.js";
+import { latentPoint, normal } from "./model.js";
+import { colour, heat, inferno } from "./paint.js";
+
+/** At how many points of the posterior the deviation's ceiling is looked for. */
+const CEILING_POINTS = 32;
+
+export class Face {
+  mode = "mean";
+
+  /** @type {Model | undefined} */
+  model;
+
+  /** @type {Float32Array}  The standard normal noise of a sample, until other is asked for. */
+  noise = new Float32Array();
+
+  channels = 1;
+
+  /** The deviation at which the heat map ends, once it has been measured. */
+  ceiling = 0;
+
+  /** @param {ParentNode} root */
+  constructor(root) {
+    this.frame = find(root, ".frame", HTMLElement);
+    this.canvas = find(root, ".face", HTMLCanvasElement);
+    this.noiseButton = find(root, ".noise", HTMLButtonElement);
+    this.legend = find(root, ".legend", HTMLElement);
+    this.context = contextOf(this.canvas);
+    this.image = new ImageData(1, 1);
+    const stops = [0, 51, 102, 153, 204, 255].map((i) => `rgb(${inferno.slice(3 * i, 3 * i + 3)})`);
+    find(this.legend, "i", HTMLElement).style.background = `linear-gradient(90deg, ${stops})`;
+  }
+
+  /** @param {Model} model */
+  adopt(model) {
+    this.model = model;
+    const [height, width, channels = 1] = model.shape;
+    this.channels = channels;
+    if (this.image.width !== width || this.image.height !== height) {
+      this.image = new ImageData(width, height);
+      Object.assign(this.canvas, { width, height });
+    }
+    if (this.noise.length !== model.decoder.mean.length) this.redrawNoise();
+    this.ceiling = 0;
+    this.resize();
+  }
+
+  /** @param {string} mode  `mean`, `sample` or `deviation`. */
+  show(mode) {
+    this.mode = mode;
+    this.noiseButton.hidden = mode !== "sample";
+    this.legend.hidden = mode !== "deviation";
+  }
+
+  redrawNoise() {
+    this.noise = Float32Array.from({ length: this.model?.decoder.mean.length ?? 0 }, normal);
+  }
+
+  /**
+   * Find the deviation at which the heat map ends: the same for every z, so that shades compare.
+   *
+   * @param {Model} model
+   */
+  measureCeiling(model) {
+    const { decoder, points, latents } = model;
+    const count = points.length / latents;
+    const all = new Float32Array(CEILING_POINTS * decoder.deviation.length);
+    for (let i = 0; i < CEILING_POINTS; i++) {
+      const z = latentPoint(model, Math.floor((i * count) / CEILING_POINTS));
+      all.set(decoder.decode(z, true).deviation, i * decoder.deviation.length);
+    }
+    all.sort();
+    this.ceiling = all[Math.floor(0.995 * (all.length - 1))];
+    find(this.legend, ".ceiling", HTMLElement).textContent = this.ceiling.toPrecision(2);
+  }
+
+  /** @param {Float32Array} z */
+  draw(z) {
+    if (!this.model) return;
+    const { decoder } = this.model;
+    const rgba = this.image.data;
+    if (this.mode === "deviation") {
+      if (!this.ceiling) this.measureCeiling(this.model);
+      heat(decoder.decode(z, true).deviation, this.channels, this.ceiling, rgba);
+    } else if (this.mode === "sample") {
+      const { mean, deviation } = decoder.decode(z, true);
+      for (let i = 0; i < mean.length; i++) mean[i] += deviation[i] * this.noise[i];
+      colour(mean, this.channels, rgba);
+    } else {
+      colour(decoder.decode(z).mean, this.channels, rgba);
+    }
+    this.context.putImageData(this.image, 0, 0);
+  }
+
+  /** Each pixel becomes a square of whole device pixels, as large as fits. */
+  resize() {
+    if (!this.model) return;
+    const [height, width] = this.model.shape;
+    const box = this.frame.getBoundingClientRect();
+    const fit = Math.min(box.width / width, box.height / height) * devicePixelRatio;
+    const scale = (fit >= 1 ? Math.floor(fit) : fit) / devicePixelRatio;
+    const { style } = this.canvas;
+    style.width = `${width * scale}px`;
+    style.height = `${height * scale}px`;
+    /** @param {number} length */
+    const snap = (length) => Math.round(length * devicePixelRatio) / devicePixelRatio;
+    style.left = `${snap((box.width - width * scale) / 2)}px`;
+    style.top = `${snap((box.height - height * scale) / 2)}px`;
+  }
+}

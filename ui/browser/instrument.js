@@ -1,0 +1,134 @@
+/** The instrument: everything that shows z, drawn together. */
+
+/** @import { Choices } from "./choices.js" */
+/** @import { Model } from "./model.js" */
+/** @import { Arrow } from "./overlay.js" */
+
+import { remembered, show } from "./choices.js";
+import { find } from "./dom.js";
+import { Face } from "./face.js";
+import { Manifold } from "./manifold.js";
+import { Overlay } from "./overlay.js";
+import { Plane } from "./plane.js";
+import { Sliders } from "./sliders.js";
+import { named, tuple, written } from "./words.js";
+
+export class Instrument {
+  /** @type {Model | undefined} */
+  model;
+
+  /** @type {Float32Array} */
+  z = new Float32Array(2);
+
+  /**
+   * @param {ParentNode} root  What holds the elements of `pad.html`.
+   * @param {(model: Model) => Arrow[]} arrows  The directions known of a model by now.
+   */
+  constructor(root, arrows) {
+    this.root = root;
+    this.arrows = arrows;
+    this.box = find(root, ".visage", HTMLElement);
+    this.readout = find(root, ".readout", HTMLElement);
+    this.face = new Face(root);
+    this.plane = new Plane(root);
+    this.manifold = new Manifold(root);
+    this.overlay = new Overlay(root);
+    this.sliders = new Sliders(root);
+    this.shown = remembered();
+    this.show(this.shown);
+    this.resizing = new ResizeObserver(() => this.resize());
+    this.resizing.observe(this.plane.pad);
+    this.resizing.observe(this.face.frame);
+  }
+
+  destroy() {
+    this.resizing.disconnect();
+    this.manifold.stop();
+  }
+
+  /** @param {Model} model */
+  adopt(model) {
+    this.model = model;
+    this.plane.adopt(model);
+    this.face.adopt(model);
+  }
+
+  ready() {
+    this.box.dataset.state = "ready";
+  }
+
+  /** @param {string} problem  A sentence in the instrument's place. */
+  say(problem) {
+    this.box.dataset.state = "problem";
+    find(this.root, ".notice", HTMLElement).textContent = problem;
+  }
+
+  /**
+   * Show what the visitor wants to see, and have the controls say so.
+   *
+   * @param {Choices} choices
+   */
+  show(choices) {
+    this.shown = choices;
+    this.box.classList.toggle("pixels", choices.grain === "pixels");
+    show(this.root, choices);
+  }
+
+  /**
+   * Let the plane and the sliders go as far as the model's data and these points do.
+   *
+   * @param {Float32Array[]} points
+   */
+  reach(...points) {
+    this.plane.fit(...points);
+    this.sliders.adopt(points[0].length, this.plane.extent);
+  }
+
+  /** Draw all of it, and z in it. */
+  refresh() {
+    if (!this.model) return;
+    this.measure();
+    const colours = getComputedStyle(this.box).getPropertyValue("--st-chart-categorical-colors");
+    const [cloud, point] = colours.split(/,(?![^(]*\))/);
+    if (cloud) this.box.style.setProperty("--cloud", cloud);
+    if (point) this.box.style.setProperty("--point", point);
+    this.overlay.draw(this.shown.arrows ? this.arrows(this.model) : [], this.plane);
+    this.manifold.canvas.hidden = !this.shown.faces;
+    this.plane.draw(this.shown);
+    this.draw(this.z);
+  }
+
+  /** Give what is drawn over the plane its pixels, and say whether they are others. */
+  measure() {
+    const pixels = this.plane.measure();
+    const canvases = [this.plane.canvas, this.manifold.canvas];
+    if (canvases[0].width === pixels) return false;
+    for (const canvas of canvases) canvas.width = canvas.height = pixels;
+    return true;
+  }
+
+  resize() {
+    this.face.resize();
+    if (this.measure()) this.refresh();
+  }
+
+  /**
+   * Draw what moves with z.
+   *
+   * @param {Float32Array} z
+   */
+  draw(z) {
+    this.z = z;
+    if (!this.model) return;
+    this.face.draw(z);
+    this.plane.point(z);
+    this.overlay.point(z);
+    this.sliders.point(z, this.plane.extent);
+    if (this.shown.faces) this.manifold.show(this.plane.view, z);
+    const { pad, axes } = this.plane;
+    this.readout.textContent = `z = ${tuple(z)}`;
+    pad.setAttribute("aria-valuenow", z[axes[0]].toFixed(2));
+    const latents = axes.map((k) => `${named(k)} ${written(z[k])}`);
+    pad.setAttribute("aria-valuetext", latents.join(", "));
+  }
+}

@@ -1,0 +1,79 @@
+/** A model as it travels: what it is, its decoder, the means of its posterior. */
+
+import { Decoder } from "./decoder.js";
+
+/**
+ * @typedef {object} Header  What Python says of a model, before its arrays.
+ * @property {string} channel  The pad that it is for.
+ * @property {string} model  What stays the same while it trains.
+ * @property {string} version  What changes with its weights.
+ * @property {number[]} shape  An image's height and width, and 3 if it has colours.
+ * @property {number[]} sizes  The latents, the units of each hidden layer, what the head gives.
+ * @property {number} points  How many means of the posterior there are.
+ * @property {number} unit  What one step of a mean is worth.
+ * @property {number} extent  The half-width of its plane.
+ */
+
+/**
+ * @typedef {object} Model
+ * @property {string} model
+ * @property {string} version
+ * @property {number[]} shape
+ * @property {number} extent
+ * @property {number} latents  K
+ * @property {Float32Array} points  The means of the posterior, N × K by rows.
+ * @property {Decoder} decoder
+ */
+
+/**
+ * What is said of a packed model.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {{header: Header, end: number}}  The header, and where the arrays begin.
+ */
+export function readHeader(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const text = new TextDecoder().decode(bytes.subarray(4, 4 + length));
+  return { header: JSON.parse(text), end: 4 + length };
+}
+
+/**
+ * A model from the buffer that Python packed.
+ *
+ * @param {ArrayBuffer} buffer
+ * @returns {Model}
+ */
+export function unpack(buffer) {
+  const { header, end } = readHeader(new Uint8Array(buffer));
+  const { model, version, shape, sizes, extent, unit } = header;
+  let offset = end;
+  /** @param {number} count */
+  const floats = (count) => {
+    const array = new Float32Array(buffer, offset, count);
+    offset += array.byteLength;
+    return array;
+  };
+  const layers = sizes.slice(1).map((width, depth) => ({
+    weight: floats(width * sizes[depth]),
+    bias: floats(width),
+  }));
+  const steps = new Int16Array(buffer, offset, header.points * sizes[0]);
+  const points = Float32Array.from(steps, (step) => step * unit);
+  const decoder = new Decoder(layers);
+  return { model, version, shape, extent, latents: sizes[0], points, decoder };
+}
+
+/** A sample of the standard normal distribution. */
+export const normal = () =>
+  Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+
+/**
+ * The posterior's mean in a row, or a sample of the prior where the model carries none.
+ *
+ * @param {Model} model
+ * @param {number} row
+ */
+export function latentPoint({ points, latents }, row) {
+  if (!points.length) return Float32Array.from({ length: latents }, normal);
+  return points.slice(row * latents, (row + 1) * latents);
+}

@@ -1,0 +1,25 @@
+/**
+ * The shelf of a page: where what Python sends apart from a pad's own data lies, by channel.
+ *
+ * Each part that Python mounts is a script of its own, so that they meet at a name of the page.
+ */
+
+/** @import { Arrow } from "./overlay.js" */
+
+/** @typedef {{model: string, version: string, buffer: ArrayBuffer}} Packed */
+/** @typedef {{channel: string, model: string, arrows: Arrow[]}} Directions */
+
+class Shelf extends EventTarget {
+  /** @type {Map<string, Packed>} */
+  models = new Map();
+
+  /** @type {Map<string, Directions>} */
+  arrows = new Map();
+}
+
+/** @returns {Shelf} */
+export function theShelf() {
+  const page = /** @type {{visageShelf?: Shelf}} */ (globalThis);
+  page.visageShelf ??= new Shelf();
+  return page.visageShelf;
+}

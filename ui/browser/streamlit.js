@@ -1,0 +1,130 @@
+/** The door of the app: the pad as a component of Streamlit. */
+
+/** @import { Model } from "./model.js" */
+/** @import { State } from "./pad.js" */
+
+import { unpack } from "./model.js";
+import { Pad } from "./pad.js";
+import { theShelf } from "./shelf.js";
+
+/** How long weights may be under way before the pad says that they are missing. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * @typedef {object} Data  What Python says at each of its runs.
+ * @property {string} channel  Under which models and directions lie on the shelf.
+ * @property {string} problem  A sentence in the pad's place, if there is one.
+ * @property {number | string} [z_version]  Only when it changes z goes where `start` has it.
+ * @property {State} [start]
+ */
+
+/** @typedef {(name: string, value: object) => void} Send */
+
+class Mount {
+  /** @type {string | undefined}  What Python has heard last. */
+  told;
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  patience;
+
+  /**
+   * @param {ParentNode} root
+   * @param {Data} data
+   * @param {Send} send
+   */
+  constructor(root, data, send) {
+    this.data = data;
+    this.send = send;
+    this.pad = new Pad(root, {
+      arrows: (model) => this.arrows(model),
+      onSettle: (state) => this.tell(state),
+    });
+    if (data.start) this.pad.start(data.start);
+    const { signal } = this.pad.ending;
+    theShelf().addEventListener(data.channel, () => this.adopt(), { signal });
+    const refresh = () => this.pad.refresh();
+    theShelf().addEventListener(`${data.channel} arrows`, refresh, { signal });
+  }
+
+  destroy() {
+    clearTimeout(this.patience);
+    this.pad.destroy();
+  }
+
+  /**
+   * @param {Data} data
+   * @param {Send} send
+   */
+  update(data, send) {
+    const moved = data.z_version !== this.data.z_version;
+    this.data = data;
+    this.send = send;
+    if (data.problem) {
+      this.pad.say(data.problem);
+      return;
+    }
+    this.adopt();
+    if (!this.pad.model) {
+      this.patience ||= setTimeout(() => {
+        this.pad.say("The model's weights have not arrived in this browser: reload the page.");
+      }, PATIENCE_MS);
+      return;
+    }
+    if (moved && data.start) this.pad.follow(data.start);
+    this.pad.refresh();
+  }
+
+  /** Take the model that lies on the shelf, if it is a new one. */
+  adopt() {
+    const held = theShelf().models.get(this.data.channel);
+    if (!held || this.data.problem) return;
+    clearTimeout(this.patience);
+    const { model } = this.pad;
+    this.pad.instrument.ready();
+    if (held.model === model?.model && held.version === model.version) return;
+    this.pad.adopt(unpack(held.buffer), this.data.start);
+  }
+
+  /**
+   * The directions to draw: those that Python has sent for this model.
+   *
+   * @param {Model} model
+   */
+  arrows({ model, latents }) {
+    const held = theShelf().arrows.get(this.data.channel);
+    return held?.model === model ? held.arrows.filter(({ at }) => at.length === latents) : [];
+  }
+
+  /**
+   * Tell Python where z has come to rest, if it has not heard that already.
+   *
+   * @param {State} state
+   */
+  tell(state) {
+    const news = { ...state, z_version: this.data.z_version };
+    const text = JSON.stringify(news);
+    if (text === this.told) return;
+    this.told = text;
+    this.send("settled", news);
+  }
+}
+
+/**
+ * @param {object} component
+ * @param {ShadowRoot | HTMLElement} component.parentElement
+ * @param {Data} component.data
+ * @param {Send} component.setStateValue
+ */
+export default function ({ parentElement, data, setStateValue }) {
+  const host = /** @type {Element & {visagePad?: Mount}} */ (
+    parentElement instanceof ShadowRoot ? parentElement.host : parentElement
+  );
+  // The same place is given again at each run of the script.
+  host.visagePad ??= new Mount(parentElement, data, setStateValue);
+  const mount = host.visagePad;
+  mount.update(data, setStateValue);
+  return () => {
+    mount.destroy();
+    delete host.visagePad;
+  };
+}
