@@ -127,8 +127,9 @@ def test_a_photo_is_framed_and_lands_on_the_plane(app: str, page: Page, faces: n
 
 
 def encoder_elbo(page: Page) -> str:
-    text = page.get_by_text(re.compile(r"answer: ELBO [−\d,.]+ nats$")).first.inner_text()
-    return text.split()[-2].replace("−", "-").replace(",", "")
+    elbo = re.compile(r"answer: ELBO ([−\d,.]+) nats")
+    text = page.get_by_text(elbo).first.inner_text()
+    return elbo.search(text)[1].replace("−", "-").replace(",", "")
 
 
 def test_the_frame_can_be_moved_with_keys(app: str, page: Page, faces: np.ndarray):
