@@ -12,11 +12,14 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from ui import library
+from ui.data import shelf
 from vae import VAE, load_checkpoint, save_checkpoint
+from vae.errors import VisageError
 from vae.latent import decode, decoder_layers, encode, evaluate, match_prior
 from vae.latent.surface import DecoderSurface, Surface
 from vae.models import onnx
 from vae.models.architecture import KINDS, Architecture
+from vae.models.checkpoint import Checkpoint
 from vae.models.gaussian import Gaussian
 from vae.models.mlp import MLP
 from vae.models.network import Network
@@ -140,6 +143,14 @@ def test_it_has_nothing_else_to_offer(model):
     if onnx.is_available():
         assert onnx.encoder(model) is None
         assert onnx.decoder(model) is None
+
+
+@pytest.mark.skipif(not onnx.is_available(), reason="requirements-onnx.txt is not installed")
+def test_its_page_says_that_it_has_no_onnx_form(model, monkeypatch):
+    choice = library.Choice("waves", Path("waves.safetensors"), 0)
+    monkeypatch.setattr(library, "load", lambda stored: Checkpoint(model))
+    with pytest.raises(VisageError, match="waves .* take its checkpoint"):
+        shelf.as_onnx(choice, "decoder")
 
 
 def test_its_surface_is_differentiated(model, pixels):

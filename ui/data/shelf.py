@@ -8,6 +8,7 @@ from ui import library, trash, words
 from ui.library import Choice
 from ui.trash import Kind
 from vae import limits
+from vae.errors import VisageError
 from vae.models import collection, onnx
 from vae.names import name_from
 
@@ -98,9 +99,18 @@ def offer_downloads(choices: dict[str, Choice]) -> None:
 
 
 def as_onnx(choice: Choice, part: str) -> bytes:
-    """The ONNX file of a model's encoder or decoder."""
+    """The ONNX file of a model's encoder or decoder.
+
+    Raises:
+        VisageError: It has no such form, or the file gives other answers.
+    """
     model = library.load(choice.stored).model
-    return onnx.encoder(model) if part == "encoder" else onnx.decoder(model)
+    content = onnx.encoder(model) if part == "encoder" else onnx.decoder(model)
+    if content is None:
+        raise VisageError(
+            f"The {part} of {choice.name} is of a kind that has no ONNX form: take its checkpoint."
+        )
+    return content
 
 
 def take(choices: dict[str, Choice]) -> None:
@@ -110,7 +120,7 @@ def take(choices: dict[str, Choice]) -> None:
     file = st.file_uploader("A checkpoint of Visage (.safetensors)", key="shelf_upload")
     if file is None:
         return
-    proposed = name_from(file.name.removesuffix(".safetensors"))
+    proposed = name_from(str(file.name).removesuffix(".safetensors"))
     with words.sentences():
         collection.check_kind(file.name)
         name = st.text_input("Name", proposed, key="shelf_name")
