@@ -64,7 +64,7 @@ def choose_view(line: DeltaGenerator) -> str:
     )
     if st.session_state.data_view not in views:
         st.session_state.data_view = SETS
-    return line.segmented_control(
+    view = line.segmented_control(
         "View",
         views,
         key="data_view",
@@ -72,6 +72,7 @@ def choose_view(line: DeltaGenerator) -> str:
         label_visibility="collapsed",
         persist_state="session",
     )
+    return view or SETS
 
 
 def choose_set() -> str:

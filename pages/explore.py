@@ -45,9 +45,10 @@ def explain() -> None:
 @words.sentences()
 def explore(choice: Choice) -> None:
     """The pad and what the server adds to it; a run's new weights arrive here while it trains."""
-    state, choice = choice.state, library.models().get(choice.name)
-    if choice is None or choice.state != state:
+    now = library.models().get(choice.name)
+    if now is None or now.state != choice.state:
         st.rerun()
+    choice = now
     checkpoint = library.load(choice.stored)
     start = link.starting_point(checkpoint.model.latent_dim)
     pad = latent_pad(

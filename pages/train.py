@@ -98,7 +98,7 @@ def choose_view(line: DeltaGenerator, found: dict[str, Run]) -> str:
         )
     if st.session_state.get("train_view") not in views:
         st.session_state.train_view = WATCH if found else views[0]
-    return line.segmented_control(
+    view = line.segmented_control(
         "View",
         views,
         key="train_view",
@@ -106,6 +106,7 @@ def choose_view(line: DeltaGenerator, found: dict[str, Run]) -> str:
         label_visibility="collapsed",
         persist_state="session",
     )
+    return view or views[0]
 
 
 def choose_run(found: dict[str, Run]) -> Run:

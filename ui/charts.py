@@ -16,6 +16,7 @@ __all__ = [
 
 import base64
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -29,7 +30,7 @@ MOST_POINTS = 5_000
 
 
 # The page gives a figure its size.
-FRAME = {
+FRAME: dict[str, Any] = {
     "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",
@@ -349,7 +350,7 @@ def _magnification_map(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> go.H
 
 
 def _click_targets(x: np.ndarray, y: np.ndarray, axes: Sequence[int]) -> go.Scattergl:
-    across, upwards = np.meshgrid(np.linspace(*x[[0, -1]], 60), np.linspace(*y[[0, -1]], 60))
+    across, upwards = np.meshgrid(np.linspace(x[0], x[-1], 60), np.linspace(y[0], y[-1], 60))
     unseen = {"marker": {"opacity": 0}}
     return go.Scattergl(
         x=across.ravel(),
@@ -474,7 +475,8 @@ def latent_use(kl: np.ndarray) -> go.Figure:
         go.Bar(x=names, y=kl, hovertemplate="%{x}: %{y:.2f} nats<extra></extra>", opacity=0.9)
     )
     figure.update_layout(
-        **FRAME | {"margin": {"l": 8, "r": 8, "t": 40, "b": 8}},
+        FRAME,
+        margin={"l": 8, "r": 8, "t": 40, "b": 8},
         uirevision="run",
         title={
             "text": "KL of each latent, nats",

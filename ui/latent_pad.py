@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
+from streamlit.components.v2 import component
 
 from ui import browser
 from vae import latent
@@ -57,8 +58,8 @@ class Arrow(NamedTuple):
         label: What it says at its tip.
     """
 
-    vector: Sequence[float]
-    at: Sequence[float]
+    vector: Sequence[float] | np.ndarray
+    at: Sequence[float] | np.ndarray
     label: str = ""
 
 
@@ -253,7 +254,7 @@ def _component(latent_dim: int, aspect: float) -> Any:
     """The component with the room for its sliders and its face laid out before any script runs."""
     row = 42 if latent_dim <= ROOMY_SLIDERS else 25
     room = f"--latents: {latent_dim}; --row: {row}px; --aspect: {min(max(aspect, 0.6), 1.25):.4f}"
-    return st.components.v2.component(
+    return component(
         f"visage_latent_pad_{latent_dim}_{aspect:.4f}",
         html=browser.read("pad.html").replace("--latents: 2; --row: 42px; --aspect: 0.7143", room),
         css=browser.read("pad.css"),
@@ -264,7 +265,7 @@ def _component(latent_dim: int, aspect: float) -> Any:
 @functools.cache
 def _part(name: str) -> Any:
     """A component that shows nothing and brings the pad something."""
-    return st.components.v2.component(f"visage_{name}", js=browser.script(f"{name}.js"))
+    return component(f"visage_{name}", js=browser.script(f"{name}.js"))
 
 
 def _sliders(

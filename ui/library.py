@@ -143,8 +143,8 @@ def faces(name: str) -> Faces:
         VisageError: It is not here, or damaged.
     """
     file = sources.file_of(name)
-    is_file = file is not None and file.is_file()
-    return _faces(name, file, file.stat().st_mtime_ns if is_file else 0)
+    version = file.stat().st_mtime_ns if file is not None and file.is_file() else 0
+    return _faces(name, file, version)
 
 
 def difference_in_data(card: ModelCard, data: Faces) -> str:
@@ -257,5 +257,5 @@ def _card(stored: Stored) -> tuple[ModelCard | None, str]:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _faces(name: str, file: Path, version: int) -> Faces:
+def _faces(name: str, file: Path | None, version: int) -> Faces:
     return datasets.load(name, fetch=False)

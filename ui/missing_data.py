@@ -45,12 +45,16 @@ def find_or_offer(choice: Choice) -> Faces | None:
 def offer(source: Source) -> None:
     """A download and an upload of a data set's file, where files may be written."""
     st.markdown(source.origin)
+    download = source.download
+    if download is None:
+        # It is there once Visage is installed.
+        return
     if limits.read_only():
         st.caption("This is a public deployment: it takes no uploads and downloads nothing.")
         return
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(f"**Download it** ({source.download.size})")
+        st.markdown(f"**Download it** ({download.size})")
         if st.button(f"Download {source.title}", type="primary", icon=":material/download:"):
             with words.sentences():
                 bar = st.progress(0.0)
@@ -62,7 +66,7 @@ def offer(source: Source) -> None:
     with right:
         # Of any kind: what it refused the browser would refuse in words of its own.
         file = st.file_uploader(
-            f"**Or give the file** {source.download.file}", max_upload_size=LARGEST_UPLOAD_MB
+            f"**Or give the file** {download.file}", max_upload_size=LARGEST_UPLOAD_MB
         )
         if file is not None:
             with words.sentences():

@@ -13,7 +13,7 @@ from ui.library import Choice, Stored
 from ui.photo_frame import Frame, photo_frame
 from ui.pictures import data_url
 from vae import images, latent
-from vae.datasets import confined, photos
+from vae.datasets import Pixels, confined, photos
 from vae.errors import VisageError
 from vae.latent.refine import Refined, refine
 from vae.models.checkpoint import Checkpoint
@@ -115,7 +115,7 @@ def guide(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def mean_face(stored: Stored, _pixels: np.ndarray) -> np.ndarray:
+def mean_face(stored: Stored, _pixels: np.ndarray | Pixels) -> np.ndarray:
     some = np.asarray(_pixels[:: 1 + len(_pixels) // 5_000])
     return some.mean(axis=0)
 

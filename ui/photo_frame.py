@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 from PIL import Image
+from streamlit.components.v2 import component
 
 from ui import browser
 from vae.images import png
@@ -108,7 +109,7 @@ def _data_url(content: bytes, kind: str) -> str:
 
 @functools.cache
 def _component() -> Any:
-    return st.components.v2.component(
+    return component(
         "visage_photo_frame",
         html=browser.read("photo_frame.html"),
         css=browser.read("photo_frame.css"),

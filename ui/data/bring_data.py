@@ -178,7 +178,7 @@ def choose(found: Found) -> tuple[Choices, str]:
             list(FITS),
             default="crop",
             required=True,
-            format_func=FITS.get,
+            format_func=FITS.__getitem__,
             key=f"bring_fit_{key}",
         )
     return Choices((tall, wide), colour == "colour", fit), name

@@ -100,7 +100,7 @@ def lay_over(
         plane = axes if z.shape[-1] > 1 else None
         values = log_magnification(surface, z, plane, std=False) / np.log(10)
         return charts.manifold_overlay(figure, values, face, "log₁₀ √det M")
-    if overlay == DENSITY:
+    if overlay == DENSITY and checkpoint.posterior is not None:
         values = aggregate_posterior(z, checkpoint.posterior) - latent.log_prior(z)
         title = "log q(z) − log p(z), nats"
         return charts.manifold_overlay(figure, values, face, title, diverging=True)

@@ -27,7 +27,7 @@ class Settings(NamedTuple):
     """What was chosen.
 
     Arguments:
-        count: Faces a side.
+        faces: How many a side.
         tail: The prior's probability left out at either end.
         gap: Pixels between printed faces.
         overlay: One of :data:`ui.manifold.overlays.WORDS`.
@@ -36,7 +36,7 @@ class Settings(NamedTuple):
         centre: The values of the others, (K,).
     """
 
-    count: int
+    faces: int
     tail: float
     gap: int
     overlay: str

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
+from streamlit.components.v2 import component
 
 from ui.pictures import data_url
 from vae import images
@@ -138,7 +139,7 @@ def _sheet(faces: np.ndarray, columns: int) -> str:
 
 @functools.cache
 def _player() -> Any:
-    return st.components.v2.component(
+    return component(
         "visage_film_player",
         html=(HERE / "player.html").read_text(encoding="utf-8"),
         css=(HERE / "player.css").read_text(encoding="utf-8"),

@@ -49,7 +49,7 @@ def choose_stops(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
                     type="tertiary",
                     help="Take this face out",
                     disabled=len(stops) <= 2,
-                    on_click=stops.pop,
+                    on_click=stops.__delitem__,
                     args=(number - 1,),
                 )
     offer_more(choice, checkpoint, stops)

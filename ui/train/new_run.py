@@ -2,6 +2,8 @@
 
 __all__ = ["offer"]
 
+from typing import Any
+
 import streamlit as st
 
 from ui import library, missing_data, words
@@ -24,7 +26,7 @@ def offer() -> Run | None:
     with st.container(border=True, key="new_run"):
         what, how, split = st.columns(3, gap="large")
         with what:
-            choices = {"dataset": choose_dataset()} | choose_model()
+            choices: dict[str, Any] = {"dataset": choose_dataset()} | choose_model()
         with how:
             choices |= choose_steps(choices["recipe"], choices["latent_dim"])
         with split:

@@ -10,6 +10,7 @@ __all__ = ["metrics_file", "pictures", "watch"]
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -52,7 +53,7 @@ CHARTS = {
 }
 
 # Words, icon and colour of each state.
-STATES = {
+STATES: dict[str, tuple[str, str, Literal["blue", "green", "gray", "red", "orange"]]] = {
     "queued": ("Queued", ":material/hourglass_top:", "blue"),
     "running": ("Training", ":material/play_circle:", "green"),
     "finishing": ("Finishing", ":material/task_alt:", "green"),
@@ -98,7 +99,7 @@ def show_figures(run: Run, status: Status, slowness: int) -> None:
     records = metrics_file(run.path).read()
     show_progress(run, status, records)
     show_problem(run, status)
-    if records.is_overfitting:
+    if records.is_overfitting and records.best is not None:
         st.warning(
             f"It has begun to overfit; the best model was at step {records.best[0]:,} and is "
             "kept.",
