@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 import psutil
@@ -49,6 +49,9 @@ MOST_SLOW = 20
 _LOOKING = threading.BoundedSemaphore(2)
 _STORING = threading.BoundedSemaphore(1)
 
+# Bytes of a file that its sha256 takes in at once.
+DIGESTED_AT_ONCE = 2**20
+
 # No word from a reader is longer, in bytes, and no image larger.
 LONGEST_WORD = 2**24
 LARGEST_IMAGE = 2**28
@@ -77,7 +80,10 @@ class Brought:
         if self.file is None:
             return ""
         self.file.seek(0)
-        return hashlib.file_digest(self.file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while piece := self.file.read(DIGESTED_AT_ONCE):
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 class EndedError(VisageError):
@@ -194,10 +200,13 @@ def _ask(
         stdin=subprocess.DEVNULL if file is None else file,
         stdout=subprocess.PIPE,
     )
+    output = reader.stdout
+    if output is None:
+        raise AssertionError("a pipe was asked for")
     watch = _Watch(reader, seconds, in_all)
     about, index, is_done = "", -1, False
     try:
-        for head, content in _words(reader.stdout):
+        for head, content in _words(output):
             watch.heard()
             if "error" in head:
                 raise VisageError(head["error"])
@@ -212,6 +221,8 @@ def _ask(
             raise EndedError(name, watch.why or _how_it_ended(reader.returncode), about, index)
     finally:
         watch.end()
+        output.close()
+        reader.wait()
 
 
 def _how_it_ended(code: int) -> str:
@@ -220,7 +231,7 @@ def _how_it_ended(code: int) -> str:
     return "can't be read: its reader ended unexpectedly, and the server's log says how"
 
 
-def _words(stream: BinaryIO) -> Iterator[Answer]:
+def _words(stream: IO[bytes]) -> Iterator[Answer]:
     """The answers in a stream, up to where it is cut off."""
     while len(length := stream.read(4)) == 4:
         size = int.from_bytes(length, "big")
@@ -238,7 +249,7 @@ def _words(stream: BinaryIO) -> Iterator[Answer]:
 class _Watch:
     """Ends a process that takes too much; :attr:`why` says what of."""
 
-    def __init__(self, process: subprocess.Popen, seconds: float, in_all: bool):
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float, in_all: bool):
         self.process = process
         self.seconds = seconds
         self.in_all = in_all
@@ -257,8 +268,6 @@ class _Watch:
         self._over.set()
         self._thread.join()
         self.process.kill()
-        self.process.stdout.close()
-        self.process.wait()
 
     def _watch(self) -> None:
         memory = Ceiling.LOOK_MEMORY()

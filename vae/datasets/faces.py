@@ -47,7 +47,7 @@ class Faces:
         """The sha256 of the images as a C-contiguous array, as a hexadecimal string."""
         digest = hashlib.sha256()
         for start in range(0, len(self), 4096):
-            digest.update(np.ascontiguousarray(self.images[start : start + 4096]))
+            digest.update(np.ascontiguousarray(self.images[start : start + 4096]).data)
             release_pages(self.images)
         return digest.hexdigest()
 

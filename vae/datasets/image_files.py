@@ -294,12 +294,13 @@ class ImageFiles:
         self, image_shape: tuple[int, ...], fit: str, indices: Sequence[int]
     ) -> Iterator[np.ndarray | Skipped]:
         """These images, uint8, of the shape given."""
+        height, width = image_shape[:2]
         for index, content in zip(indices, self.contents(indices), strict=True):
             if isinstance(content, Skipped):
                 yield content
                 continue
             try:
-                picture = photos.read(content, at_least=image_shape[:2])
+                picture = photos.read(content, at_least=(height, width))
             except VisageError as error:
                 yield skipped_file(self.names[index], str(error))
             else:

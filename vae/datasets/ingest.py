@@ -186,7 +186,7 @@ class Stored(NamedTuple):
     was_there: bool = False
 
 
-Progress = Callable[[float], None]
+Progress = Callable[[float], object]
 
 
 def look(
@@ -514,8 +514,8 @@ def _write(
                 if len(skipped) < MOST_LISTED:
                     skipped.append(image)
             else:
-                file.write(image)
-                digest.update(image)
+                file.write(image.data)
+                digest.update(image.data)
                 count += 1
             if progress is not None and number % 64 == 0:
                 progress(share)

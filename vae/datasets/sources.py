@@ -92,7 +92,7 @@ def file_of(name: str) -> Path | None:
     return Path(name) if stored is None else stored / IMAGES
 
 
-def download(name: str, progress: Callable[[float], None] | bool = False) -> None:
+def download(name: str, progress: Callable[[float], object] | bool = False) -> None:
     """Download a data set that Visage knows how to get, as :meth:`Source.fetch` does."""
     if name in SOURCES:
         SOURCES[name].fetch(progress)
