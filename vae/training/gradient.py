@@ -61,7 +61,8 @@ class AutogradGradient:
     def __init__(self, model: VAE, batch_size: int, share: int | None = None):
         self.model = model
         self.batch_size = batch_size
-        self.gradients = [weight.grad for weight in model.parameters()]
+        gradients = [weight.grad for weight in model.parameters()]
+        self.gradients = [gradient for gradient in gradients if gradient is not None]
 
     def __call__(self, x: Tensor, noise: Tensor, encoder_input: Tensor) -> Tensor:
         """One forward and backward pass.
@@ -75,7 +76,8 @@ class AutogradGradient:
         Returns:
             The minibatch's mean log-likelihood and mean KL divergence in nats, of shape (2,).
         """
-        torch._foreach_zero_(self.gradients)
+        # What torch.optim zeroes gradients with, all at once; it has no public name.
+        torch._foreach_zero_(self.gradients)  # pyright: ignore[reportPrivateImportUsage]
         terms = elbo(self.model, x, noise, encoder_input)
         means = torch.stack((terms.log_likelihood.sum(), terms.kl.sum())) / self.batch_size
         (means[1] - means[0]).backward()

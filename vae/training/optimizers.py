@@ -70,7 +70,8 @@ class Adagrad:
             # What adagrad(…, fused=True) calls in the end; on its way there it spends another
             # quarter of the time. PyTorch has this kernel for processors alone; without a decay of
             # the rate it needs no count of the steps.
-            torch._fused_adagrad_(*tensors, lr=learning_rate, **choices)
+            step = torch._fused_adagrad_  # pyright: ignore[reportPrivateImportUsage]
+            step(*tensors, lr=learning_rate, **choices)
         else:
             adagrad(*tensors, foreach=False, lr=learning_rate, **choices)
 
