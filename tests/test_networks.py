@@ -149,7 +149,7 @@ def test_it_has_nothing_else_to_offer(model):
 def test_its_page_says_that_it_has_no_onnx_form(model, monkeypatch):
     choice = library.Choice("waves", Path("waves.safetensors"), 0)
     monkeypatch.setattr(library, "load", lambda stored: Checkpoint(model))
-    with pytest.raises(VisageError, match="waves .* take its checkpoint"):
+    with pytest.raises(VisageError, match=r"waves .* take its checkpoint"):
         shelf.as_onnx(choice, "decoder")
 
 

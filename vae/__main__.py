@@ -26,7 +26,7 @@ from vae.models.checkpoint import load_checkpoint, read_card
 from vae.runs import trainer
 from vae.training import distributed
 from vae.training.loop import choose_device
-from vae.training.recipes import RECIPES, TrainingConfig
+from vae.training.recipes import RECIPES, THE_RECIPES, TrainingConfig
 
 
 class Commands(click.Group):
@@ -111,46 +111,6 @@ def list_datasets(
     remove: str | None,
     restore: str | None,
     as_json: bool,
-    **choices: object,
-) -> None:
-    """List the data sets: names, sizes, where each comes from, whether it is here."""
-    if wanted:
-        datasets.download(wanted, progress=sys.stderr.isatty())
-    if add:
-        add_dataset(add, **choices)
-    if rename:
-        click.echo(f"{rename[0]} is now {ingest.rename(*rename)}.", err=True)
-    if remove:
-        click.echo(farewell(ingest.delete(remove), f"datasets --restore {remove}"), err=True)
-    if restore:
-        click.echo(f"{ingest.restore(restore)} is back.", err=True)
-    rows = []
-    for name in datasets.names():
-        here = datasets.is_here(name)
-        row = {"name": name, "here": here, "from": datasets.where_from(name)}
-        if here:
-            faces = datasets.load(name)
-            row |= {"images": len(faces), "image_shape": list(faces.image_shape)}
-        rows.append(row)
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    for row in rows:
-        shape = "×".join(map(str, row.get("image_shape", ())))
-        size = f"{row['images']:,} images of {shape}" if row["here"] else "not on this machine"
-        click.echo(f"{row['name']:<10} {size:<28} {row['from']}")
-
-
-def farewell(deleted: trash.Deleted, command: str) -> str:
-    """Where something went, and how to get it back."""
-    return (
-        f"{deleted.name} is gone. For {trash.KEPT_HOURS} hours it lies in {deleted.path}; to get "
-        f"it back: python -m vae {command}"
-    )
-
-
-def add_dataset(
-    path: Path,
     name: str | None,
     size: tuple[int, int] | None,
     colour: bool | None,
@@ -159,9 +119,41 @@ def add_dataset(
     transposed: bool,
     variable: str | None,
 ) -> None:
-    """Store a set, and say what became of its files."""
-    layout = ingest.Layout(size, images_in, transposed, variable)
-    store(path, name, layout, ingest.Choices(size, colour, fit))
+    """List the data sets: names, sizes, where each comes from, whether it is here."""
+    if wanted:
+        datasets.download(wanted, progress=sys.stderr.isatty())
+    if add:
+        layout = ingest.Layout(size, images_in, transposed, variable)
+        store(add, name, layout, ingest.Choices(size, colour, fit))
+    if rename:
+        click.echo(f"{rename[0]} is now {ingest.rename(*rename)}.", err=True)
+    if remove:
+        click.echo(farewell(ingest.delete(remove), f"datasets --restore {remove}"), err=True)
+    if restore:
+        click.echo(f"{ingest.restore(restore)} is back.", err=True)
+    rows = []
+    for known in datasets.names():
+        here = datasets.is_here(known)
+        row = {"name": known, "here": here, "from": datasets.where_from(known)}
+        if here:
+            faces = datasets.load(known)
+            row |= {"images": len(faces), "image_shape": list(faces.image_shape)}
+        rows.append(row)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        shape = "×".join(map(str, row.get("image_shape", ())))
+        held = f"{row['images']:,} images of {shape}" if row["here"] else "not on this machine"
+        click.echo(f"{row['name']:<10} {held:<28} {row['from']}")
+
+
+def farewell(deleted: trash.Deleted, command: str) -> str:
+    """Where something went, and how to get it back."""
+    return (
+        f"{deleted.name} is gone. For {trash.KEPT_HOURS} hours it lies in {deleted.path}; to get "
+        f"it back: python -m vae {command}"
+    )
 
 
 def store(
@@ -221,26 +213,46 @@ def store(
 def train_command(
     resume: Path | None,
     out: Path | None,
-    steps: int | None,
-    hidden: tuple[int, ...],
     as_json: bool,
-    **choices: object,
+    dataset: str,
+    latent_dim: int,
+    hidden: tuple[int, ...],
+    batch_size: int,
+    steps: int | None,
+    learning_rate: float | None,
+    holdout: float,
+    split: str,
+    split_seed: int,
+    seed: int,
+    recipe: str,
+    device: str,
 ) -> None:
     """Train a model, and keep all that happens in a run's folder."""
-    device = runs.Run(resume).config.device if resume else choices["device"]
-    with distributed.joined(choose_device(device)):
+    where = runs.Run(resume).config.device if resume else device
+    with distributed.joined(choose_device(where)):
         # Where torchrun started several processes, the first prepares the run and tells where.
-        path = None
+        path = Path()
         if distributed.rank() == 0:
             if resume:
                 run = runs.Run(resume)
                 if steps is not None:
                     run.extend(steps)
             else:
-                if steps is not None:
-                    choices["steps"] = steps
-                choices["dataset"] = name_of(str(choices["dataset"]))
-                run = runs.create(TrainingConfig(**choices, hidden_dims=hidden or None), out)
+                config = TrainingConfig(
+                    dataset=name_of(dataset),
+                    latent_dim=latent_dim,
+                    hidden_dims=hidden or THE_RECIPES,
+                    batch_size=batch_size,
+                    steps=THE_RECIPES if steps is None else steps,
+                    learning_rate=THE_RECIPES if learning_rate is None else learning_rate,
+                    holdout=holdout,
+                    split=split,
+                    split_seed=split_seed,
+                    seed=seed,
+                    recipe=recipe,
+                    device=device,
+                )
+                run = runs.create(config, out)
             path = run.path
         run = runs.Run(distributed.from_first_rank(path))
         follow(run)

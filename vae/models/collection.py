@@ -19,8 +19,16 @@ from vae.trash import Deleted
 
 SUFFIX = ".safetensors"
 
-# The models that come with Visage.
-SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
+# The models that come with Visage: beside the packages here or, installed, beside the app.
+_HERE = Path(__file__).resolve().parents[2]
+SHIPPED = next(
+    (
+        path
+        for path in (_HERE / "checkpoints", _HERE / "visage_app" / "checkpoints")
+        if path.is_dir()
+    ),
+    _HERE / "checkpoints",
+)
 
 
 def folder() -> Path:

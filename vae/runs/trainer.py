@@ -25,7 +25,7 @@ import safetensors.torch
 import torch
 
 from vae import datasets, images
-from vae.datasets.faces import Faces
+from vae.datasets.faces import Faces, Pixels
 from vae.errors import VisageError
 from vae.files import replacing
 from vae.latent.arrays import (
@@ -238,7 +238,9 @@ def _do_a_share(run: Run) -> Iterator[Progress]:
             break
 
 
-def _prepared(run: Run) -> tuple[Faces, TrainingState, np.ndarray, np.ndarray]:
+def _prepared(
+    run: Run,
+) -> tuple[Faces, TrainingState, np.ndarray | Pixels, np.ndarray | Pixels]:
     """The data and the state to go on from, with the training and the held-out set."""
     config = run.config
     faces = datasets.load(config.dataset)
@@ -363,7 +365,9 @@ def log(run: Run, sentence: str) -> None:
         file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {sentence}\n")
 
 
-def summary(model: VAE, pixels: np.ndarray, samples: int, importance_samples: int = 0) -> dict:
+def summary(
+    model: VAE, pixels: np.ndarray | Pixels, samples: int, importance_samples: int = 0
+) -> dict[str, float]:
     """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats."""
     found = evaluate(model, pixels, samples, importance_samples)
     return {name: float(values.mean()) for name, values in found.items() if values.ndim == 1}

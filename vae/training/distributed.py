@@ -16,10 +16,13 @@ __all__ = ["add_up", "any_rank", "from_first_rank", "joined", "rank", "world_siz
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+Value = TypeVar("Value")
 
 
 def rank() -> int:
@@ -58,7 +61,7 @@ def any_rank(flag: bool) -> bool:
     return bool(flags)
 
 
-def from_first_rank(value: object) -> object:
+def from_first_rank(value: Value) -> Value:
     """The first rank's value, on every rank."""
     if not dist.is_initialized():
         return value

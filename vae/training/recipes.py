@@ -1,12 +1,13 @@
 """How to train: what a recipe sets, and what a person chooses of a run."""
 
-__all__ = ["RECIPES", "Recipe", "TrainingConfig", "recipe_for"]
+__all__ = ["RECIPES", "THE_RECIPES", "Recipe", "TrainingConfig", "recipe_for"]
 
 import dataclasses
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vae.errors import VisageError
 from vae.models.architecture import Architecture
@@ -100,9 +101,14 @@ def recipe_for(name: str, latent_dim: int) -> Recipe:
     return RECIPES[name]
 
 
+# What nobody chose of a run: a configuration puts the recipe's value in its place, so that whoever
+# reads one meets values alone. Hence its type.
+THE_RECIPES: Any = None
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What a person chooses of a run; what is None is the recipe's.
+    """What a person chooses of a run; what is :data:`THE_RECIPES` becomes the recipe's.
 
     Arguments:
         recipe: The recipe's name.
@@ -116,17 +122,17 @@ class TrainingConfig:
 
     dataset: str = "frey"
     latent_dim: int = 2
-    hidden_dims: tuple[int, ...] | None = None
+    hidden_dims: tuple[int, ...] = THE_RECIPES
     batch_size: int = 100
-    steps: int | None = None
-    learning_rate: float | None = None
+    steps: int = THE_RECIPES
+    learning_rate: float = THE_RECIPES
     holdout: float = 0.1
     split: str = "random"
     split_seed: int = 0
     seed: int = 0
     recipe: str = "default"
     device: str = "auto"
-    whole_recipe: Recipe | None = None
+    whole_recipe: Recipe = THE_RECIPES
 
     def __post_init__(self):
         Architecture((1, 1), self.latent_dim)
@@ -172,7 +178,7 @@ class TrainingConfig:
             VisageError: A value that no run can have.
         """
         whole = values.get("whole_recipe")
-        return cls(**{**values, "whole_recipe": None if whole is None else Recipe(**whole)})
+        return cls(**{**values, "whole_recipe": THE_RECIPES if whole is None else Recipe(**whole)})
 
     def architecture(self, image_shape: tuple[int, ...]) -> Architecture:
         """What the model of images of this shape is built from.
@@ -180,4 +186,4 @@ class TrainingConfig:
         Raises:
             VisageError: It would be too large.
         """
-        return Architecture(image_shape, self.latent_dim, MLP(self.hidden_dims or ()))
+        return Architecture(image_shape, self.latent_dim, MLP(self.hidden_dims))
