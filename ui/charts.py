@@ -441,8 +441,8 @@ def compared_curves(lines: Mapping[str, tuple[np.ndarray, np.ndarray]], title: s
         title: What the values are.
     """
     figure = training_curves({_as_text(name): line for name, line in lines.items()})
-    for trace, dash in zip(figure.data, DASHES, strict=False):
-        trace.update(line={"dash": dash, "width": 2.5})
+    for index, dash in zip(range(len(lines)), DASHES, strict=False):
+        figure.update_traces({"line": {"dash": dash, "width": 2.5}}, selector=index)
     figure.update_layout(
         margin={"t": 8},
         title={"text": ""},
