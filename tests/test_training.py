@@ -13,6 +13,7 @@ import torch
 from vae import datasets
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
+from vae.models.objective import OBJECTIVES, elbo
 from vae.training.loop import TrainingState, evaluation_interval, is_due, minibatches, train
 from vae.training.recipes import RECIPES, TrainingConfig
 
@@ -51,6 +52,22 @@ def test_training_raises_the_elbo(sets, recipe):
     assert state.best_elbo == max(measured)
     for one in news:
         assert one.elbo == pytest.approx(one.log_likelihood - one.kl)
+
+
+def test_another_objective_is_trained_by_autograd(sets, monkeypatch):
+    def weighted(model, x, noise, encoder_input):
+        terms = elbo(model, x, noise, encoder_input)
+        return terms, terms.log_likelihood - 30 * terms.kl
+
+    monkeypatch.setitem(OBJECTIVES, "weighted", weighted)
+    recipe = dataclasses.replace(RECIPES["adam"], objective="weighted")
+    plain, other = (
+        finished(sets, steps=300, whole_recipe=whole) for whole in (RECIPES["adam"], recipe)
+    )
+    plain, other = (evaluate(state.averaged, sets[0])["kl"].mean() for state in (plain, other))
+    assert other < 0.5 * plain
+    with pytest.raises(VisageError, match="An objective is one of"):
+        dataclasses.replace(recipe, objective="magic")
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -293,7 +293,7 @@ def _figures(path: str, moment: int | tuple, _records: Records) -> dict[str, go.
     best = None
     if _records.best is not None:
         step, samples, value = _records.best
-        best = samples, value, f"best, step {step:,}"
+        best = samples, value, f"best at {step:,}"
     rate, speed = (
         _records.curve(field, POINTS) for field in ("learning_rate", "steps_per_second")
     )

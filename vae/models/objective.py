@@ -8,9 +8,10 @@ References:
     https://arxiv.org/abs/1509.00519
 """
 
-__all__ = ["ELBO", "elbo", "importance_weighted_bound"]
+__all__ = ["ELBO", "OBJECTIVES", "Objective", "elbo", "importance_weighted_bound"]
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -57,6 +58,22 @@ def elbo(model: VAE, x: Tensor, noise: Tensor, encoder_input: Tensor | None = No
     """
     posterior = model.encode(x) if encoder_input is None else model.encode_centred(encoder_input)
     return elbo_given_posterior(model, x, posterior, noise)
+
+
+# What training climbs, given what :func:`elbo` is given: the terms that are recorded, and what is
+# maximised, of shape (B,) in nats. The terms are always the ELBO's own: curves can be compared.
+Objective = Callable[[VAE, Tensor, Tensor, Tensor | None], tuple[ELBO, Tensor]]
+
+
+def _elbo_itself(
+    model: VAE, x: Tensor, noise: Tensor, encoder_input: Tensor | None
+) -> tuple[ELBO, Tensor]:
+    terms = elbo(model, x, noise, encoder_input)
+    return terms, terms.elbo
+
+
+# By the name that a recipe calls them.
+OBJECTIVES: dict[str, Objective] = {"elbo": _elbo_itself}
 
 
 def elbo_given_posterior(model: VAE, x: Tensor, posterior: Gaussian, noise: Tensor) -> ELBO:

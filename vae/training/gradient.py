@@ -31,7 +31,7 @@ import math
 import torch
 from torch import Tensor
 
-from vae.models.objective import elbo
+from vae.models.objective import OBJECTIVES
 from vae.models.vae import VAE
 
 # What autograd calls as well: the gradient by the input from that by the output, in one pass.
@@ -39,9 +39,11 @@ sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 
 def gradient_of(
-    model: VAE, batch_size: int, share: int | None = None
+    model: VAE, batch_size: int, share: int | None = None, objective: str = "elbo"
 ) -> "AutogradGradient | ElboGradient":
-    """What computes the gradient of this model's ELBO fastest here; arguments as below."""
+    """What computes this objective's gradient fastest here; arguments as below."""
+    if objective != "elbo":
+        return AutogradGradient(model, batch_size, share, objective)
     networks = model.encoder, model.decoder
     on_processor = next(model.parameters()).device.type == "cpu"
     by_hand = on_processor and all(network.backpropagation(1) for network in networks)
@@ -49,17 +51,21 @@ def gradient_of(
 
 
 class AutogradGradient:
-    """Fills ``.grad`` of a model's parameters, by :func:`vae.models.objective.elbo`.
+    """Fills ``.grad`` of a model's parameters, whatever the objective and the network.
 
     Arguments:
         model: The model; every parameter has a ``.grad`` of its own shape, which is overwritten.
         batch_size: The number B of images in a minibatch.
         share: How many of them this process sees, where several share a minibatch: their
             gradients, and what is returned, add up to the minibatch's. All by default.
+        objective: Its name in :data:`vae.models.objective.OBJECTIVES`.
     """
 
-    def __init__(self, model: VAE, batch_size: int, share: int | None = None):
+    def __init__(
+        self, model: VAE, batch_size: int, share: int | None = None, objective: str = "elbo"
+    ):
         self.model = model
+        self.objective = OBJECTIVES[objective]
         self.batch_size = batch_size
         gradients = [weight.grad for weight in model.parameters()]
         self.gradients = [gradient for gradient in gradients if gradient is not None]
@@ -78,10 +84,10 @@ class AutogradGradient:
         """
         # What torch.optim zeroes gradients with, all at once; it has no public name.
         torch._foreach_zero_(self.gradients)  # pyright: ignore[reportPrivateImportUsage]
-        terms = elbo(self.model, x, noise, encoder_input)
-        means = torch.stack((terms.log_likelihood.sum(), terms.kl.sum())) / self.batch_size
-        (means[1] - means[0]).backward()
-        return means.detach()
+        terms, maximised = self.objective(self.model, x, noise, encoder_input)
+        (-maximised.sum() / self.batch_size).backward()
+        sums = torch.stack((terms.log_likelihood.sum(), terms.kl.sum()))
+        return sums.detach() / self.batch_size
 
 
 class ElboGradient:

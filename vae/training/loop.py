@@ -257,7 +257,7 @@ def train(
     heldout = heldout[:: 1 + len(heldout) // HELDOUT_IMAGES]
     alone = world_size() == 1
     share = len(range(config.batch_size)[rank() :: world_size()])
-    gradient = gradient_of(state.model, config.batch_size, share)
+    gradient = gradient_of(state.model, config.batch_size, share, state.recipe.objective)
     # Ranks must yield at the same steps, so that they can agree on what comes next.
     record_seconds = RECORD_SECONDS if alone else math.inf
     evaluate_every = evaluation_interval(len(heldout), config.batch_size)

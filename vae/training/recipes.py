@@ -12,6 +12,7 @@ from typing import Any
 from vae.errors import VisageError
 from vae.models.architecture import Architecture
 from vae.models.mlp import MLP
+from vae.models.objective import OBJECTIVES
 from vae.training.optimizers import OPTIMIZERS
 
 
@@ -34,6 +35,7 @@ class Recipe:
         input_noise: The standard deviation of the Gaussian noise added to the encoder's input, in
             units of a pixel's [0, 1].
         clip_norm: The largest norm of a gradient; None leaves it as it is.
+        objective: What is maximised, by its name in :data:`vae.models.objective.OBJECTIVES`.
         averaging: The decay a step of the exponential moving average of the weights that is
             evaluated and kept; 0 keeps the weights themselves.
 
@@ -55,12 +57,17 @@ class Recipe:
     input_noise: float = 0.0
     clip_norm: float | None = None
     averaging: float = 0.0
+    objective: str = "elbo"
 
     def __post_init__(self):
         object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
         if self.optimizer not in OPTIMIZERS:
             raise VisageError(
                 f"An optimiser is one of {', '.join(OPTIMIZERS)}, not '{self.optimizer}'."
+            )
+        if self.objective not in OBJECTIVES:
+            raise VisageError(
+                f"An objective is one of {', '.join(OBJECTIVES)}, not '{self.objective}'."
             )
 
 
