@@ -29,6 +29,8 @@ def main() -> None:
         comparison.compare(found)
     else:
         show(found)
+    if view == WATCH:
+        tell_of_damaged()
     if view == WATCH and not limits.read_only():
         trash.show_lately(Kind.RUN)
 
@@ -80,6 +82,18 @@ def first(found: dict[str, Run]) -> str:
     """The run that is shown unless another is asked for."""
     running = (name for name, run in found.items() if run.status().state == "running")
     return next(running, next(iter(found)))
+
+
+def tell_of_damaged() -> None:
+    """Say which runs aren't offered because nobody can tell what they are."""
+    names = runs.damaged()
+    if names:
+        shown = ", ".join(plain(name[:60]) for name in names[:3])
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        st.caption(
+            f"Not shown, as config.json is damaged: {shown}{more}. Put the file back, or delete "
+            "the folder."
+        )
 
 
 def turn_to(run: Run) -> None:

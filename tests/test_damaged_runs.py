@@ -157,6 +157,19 @@ def test_a_damaged_configuration_hides_no_other_run(run, config):
     assert "damaged" in visit().selectbox(key="train_run").options
 
 
+def test_a_run_that_cannot_be_told_is_named(run):
+    other = runs.folder() / "lost_*one*"
+    other.mkdir()
+    (other / "config.json").write_text("{")
+    said = [
+        caption.value for caption in visit().caption if "config.json is damaged" in caption.value
+    ]
+    assert len(said) == 1
+    assert r"lost\_\*one\*" in said[0]
+    (other / "config.json").write_text((run.path / "config.json").read_text())
+    assert not any("config.json is damaged" in caption.value for caption in visit().caption)
+
+
 def test_folders_of_odd_names_hide_no_run(run):
     for name in (os.fsdecode(b"\xff\xfe"), "line\nbreak"):
         folder = runs.folder() / name

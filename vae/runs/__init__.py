@@ -1,5 +1,5 @@
 """A run's folder: who writes it, who reads it, and whose turn it is to train."""
 
-__all__ = ["Run", "Status", "all_runs", "create", "find", "folder", "restore"]
+__all__ = ["Run", "Status", "all_runs", "create", "damaged", "find", "folder", "restore"]
 
-from vae.runs.run import Run, Status, all_runs, create, find, folder, restore
+from vae.runs.run import Run, Status, all_runs, create, damaged, find, folder, restore

@@ -6,7 +6,7 @@ their place and renamed; the metrics file is only appended to. So no reader ever
 and whoever comes later (a refreshed page, a restarted server) sees all that was seen before.
 """
 
-__all__ = ["Run", "Status", "all_runs", "create", "find", "folder", "restore"]
+__all__ = ["Run", "Status", "all_runs", "create", "damaged", "find", "folder", "restore"]
 
 import contextlib
 import dataclasses
@@ -425,6 +425,18 @@ def all_runs() -> list[Run]:
             with contextlib.suppress(VisageError):
                 found.append(Run(path.parent))
     return sorted(found, key=lambda run: (run.status().created, run.name), reverse=True)
+
+
+def damaged() -> list[str]:
+    """Names of the folders whose ``config.json`` says nothing that a run can be read from."""
+    names = []
+    for path in folder().glob("*/config.json"):
+        if path.parent.name.isprintable():
+            try:
+                Run(path.parent)
+            except VisageError:
+                names.append(path.parent.name)
+    return sorted(names)
 
 
 def find(name: str) -> Run:
