@@ -87,3 +87,43 @@ def test_the_halves_meet_at_arrays(name):
         assert not tops & {"streamlit", "ui", "pages"}
     else:
         assert "torch" not in tops
+
+
+def offered(name: str) -> set[str] | None:
+    """What a module's ``__all__`` says; None where it has none."""
+    for node in ast.parse(MODULES[name].read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return None
+
+
+def taken(name: str) -> set[tuple[str, str]]:
+    """What a module takes from others: their names, and what it takes of each."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    found, known_as = set(), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            for alias in node.names:
+                if (member := f"{node.module}.{alias.name}") in MODULES:
+                    known_as[alias.asname or alias.name] = member
+                else:
+                    found.add((node.module, alias.name))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module = known_as.get(node.value.id, "")
+            if module and f"{module}.{node.attr}" not in MODULES:
+                found.add((module, node.attr))
+    return found
+
+
+def house(name: str) -> str:
+    """A module's room, the folders of ui/ being rooms as well; by itself, one that has none."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if len(parts) > 2 else room(name) or name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_says_what_other_rooms_import(name):
+    for other, what in taken(name):
+        if house(other) != house(name) and (said := offered(other)) is not None:
+            assert what in said, f"{name} takes {what}, which is not in __all__ of {other}"

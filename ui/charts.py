@@ -5,13 +5,16 @@ them in that order, so no figure names a colour of its own.
 """
 
 __all__ = [
+    "compared_curves",
     "latent_name",
+    "latent_use",
     "manifold",
     "manifold_overlay",
     "manifold_points",
     "posteriors",
     "step_changes",
     "stretch",
+    "training_curves",
 ]
 
 import base64

@@ -1,6 +1,6 @@
 """What a link to Explore says beside the model: the point, the pins and the axes."""
 
-__all__ = ["Start", "open_explore", "read_start", "starting_point", "write_state"]
+__all__ = ["Start", "open_explore", "read_start", "starting_point", "write_state", "written"]
 
 from dataclasses import dataclass
 

@@ -3,7 +3,7 @@
 Each can be set by an environment variable, and each refusal names its ceiling.
 """
 
-__all__ = ["PICKLES", "Ceiling", "check_writable", "in_words", "read_only"]
+__all__ = ["MIB", "PICKLES", "Ceiling", "check_writable", "in_words", "read_only"]
 
 import os
 from enum import Enum

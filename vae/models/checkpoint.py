@@ -5,7 +5,7 @@ believed before it has been checked: the header is read first, and tensors are o
 their names, types and shapes are known to be those of the model that the metadata describes.
 """
 
-__all__ = ["Checkpoint", "load_checkpoint", "read_card", "save_checkpoint"]
+__all__ = ["Checkpoint", "load_checkpoint", "read_card", "save_checkpoint", "write_tensors"]
 
 import contextlib
 import functools

@@ -8,7 +8,17 @@ References:
     https://arxiv.org/abs/1509.00519
 """
 
-__all__ = ["ELBO", "OBJECTIVES", "Objective", "elbo", "importance_weighted_bound"]
+__all__ = [
+    "DECODED_PIXELS",
+    "ELBO",
+    "OBJECTIVES",
+    "Objective",
+    "elbo",
+    "elbo_given_posterior",
+    "importance_weighted_bound",
+    "jensen_gap",
+    "weigh",
+]
 
 import math
 from collections.abc import Callable
