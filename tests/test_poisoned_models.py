@@ -103,7 +103,7 @@ def remove(name: str) -> None:
     assert not app.exception, app.exception[0].message
     app.selectbox(key="shelf_model").set_value(name).run()
     assert not app.exception, app.exception[0].message
-    next(button for button in app.button if button.label == "Remove it").click().run()
+    next(button for button in app.button if button.label == f"Delete {name}").click().run()
     assert not app.exception, app.exception[0].message
     assert not brought(name).exists()
 
