@@ -10,7 +10,15 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground floor upwards; rooms in one row know nothing of each other.
 FLOORS = (
-    {"vae.errors", "vae.files", "vae.limits", "vae.images", "vae.names", "vae.trash"},
+    {
+        "vae.errors",
+        "vae.files",
+        "vae.limits",
+        "vae.images",
+        "vae.names",
+        "vae.trash",
+        "vae.threads",
+    },
     {"vae.models", "vae.datasets"},
     {"vae.latent"},
     {"vae.training"},

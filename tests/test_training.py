@@ -2,9 +2,6 @@
 
 import dataclasses
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -275,19 +272,3 @@ def test_events_come_often_early_and_evenly_later():
 def test_evaluations_stay_a_small_share_of_the_work():
     for heldout in (40, 196, 10_000, 1_000_000):
         assert heldout / (3 * 100) <= evaluation_interval(heldout, 100) / 50
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "9"}, None)],
-)
-def test_threads_that_wait_leave_the_cores_to_others(given, wanted):
-    """Whatever starts a run, and unless somebody wants otherwise; OpenMP reads it once."""
-    own = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    bare = {name: value for name, value in os.environ.items() if name not in own}
-    code = (
-        "import sys, vae, os; assert 'torch' not in sys.modules; "
-        "print(os.environ.get('OMP_WAIT_POLICY'))"
-    )
-    said = subprocess.check_output([sys.executable, "-c", code], env=bare | given, text=True)
-    assert said.strip() == str(wanted)
