@@ -21,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.browser import CHROMIUM, ROOT, SWITCHES, served
 
 PAGES = ("explore", "manifold", "reconstruct", "train", "morph")
-SETTLED = 4_000
+SETTLED = 2_500
 
 
 @click.command()
@@ -44,6 +44,9 @@ def main(out: Path, wanted: tuple[str, ...]) -> None:
                 # The first page of the app has no path of its own.
                 page.goto(address if name == PAGES[0] else f"{address}/{name}")
                 page.get_by_role("heading", level=1).wait_for()
+                page.wait_for_timeout(SETTLED)
+                # Where figures take a while, grey boxes stand for them.
+                page.wait_for_function("!document.querySelector('.visage-skeleton')")
                 page.wait_for_timeout(SETTLED)
                 keep(page, out / f"{name}.png")
             browser.close()
