@@ -67,6 +67,8 @@ def faint(page: Page, selector: str) -> list[dict]:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_begins_at_the_top_of_a_projector(browser, app, name):
     page = opened(browser, app, name)
+    # What a page was before it was this one may still be going.
+    page.wait_for_function("document.querySelector('h1').getBoundingClientRect().bottom < 64")
     title = page.locator("h1").bounding_box()
     question = page.get_by_role("button", name="What am I looking at?")
     beside = question.bounding_box()
