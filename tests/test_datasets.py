@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,9 +19,10 @@ from streamlit.testing.v1 import AppTest
 from vae import datasets
 from vae.__main__ import main
 from vae.datasets import faces as faces_module
-from vae.datasets.faces import Faces, Pixels
+from vae.datasets.faces import SPLITS, Faces, Pixels
 from vae.datasets.published import FREY, SOURCES, Source
 from vae.errors import VisageError
+from vae.models.card import HOW, Split
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,7 +77,7 @@ def test_sha256_is_that_of_the_bytes():
 @given(
     st.integers(2, 200),
     st.floats(0.01, 0.99),
-    st.sampled_from(["random", "last"]),
+    st.sampled_from(sorted(SPLITS)),
     st.integers(0, 9),
 )
 def test_a_split_divides_every_image_once(count, holdout, how, seed):
@@ -89,6 +91,93 @@ def test_a_split_divides_every_image_once(count, holdout, how, seed):
     assert len(heldout) == round(count * holdout)
     if how == "last":
         assert heldout.min() > train.max()
+    if how == "first":
+        assert heldout.max() < train.min()
+
+
+@settings(deadline=None)
+@given(
+    st.integers(2, 200),
+    st.floats(0.01, 0.6),
+    st.floats(0.01, 0.6),
+    st.sampled_from(sorted(SPLITS)),
+    st.integers(0, 9),
+)
+def test_three_sets_hold_every_image_once(count, holdout, test, how, seed):
+    faces = Faces("some", np.zeros((count, 2, 2), np.uint8))
+    try:
+        sets = faces.splits_indices(holdout, test, how, seed)
+    except VisageError as error:
+        assert "leave some to train on" in str(error)
+        return
+    assert sorted(np.concatenate(sets)) == list(range(count))
+    assert all(len(part) and (np.diff(part) > 0).all() for part in sets)
+    assert len(sets.validation) == round(count * holdout)
+    if how == "blocks":
+        assert abs(len(sets.test) - count / max(2, round(1 / test))) < 1
+    else:
+        assert len(sets.test) == round(count * test)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_the_validation_set_is_what_was_held_out_before_there_was_a_test_set(seed):
+    faces = datasets.load("olivetti")
+    before = np.sort(np.random.default_rng(seed).permutation(400)[:40])
+    sets = faces.splits_indices(0.1, 0.1, "random", seed)
+    np.testing.assert_array_equal(sets.validation, before)
+    np.testing.assert_array_equal(faces.split_indices(0.1, "random", seed)[1], before)
+    np.testing.assert_array_equal(faces.splits_indices(test=0, seed=seed).validation, before)
+
+
+def test_the_usual_shares():
+    faces = Faces("some", np.zeros((1965, 2, 2), np.uint8))
+    for how, sizes in {"random": (1573, 196, 196), "last": (1376, 196, 393)}.items():
+        assert tuple(map(len, faces.splits_indices(how=how))) == sizes
+        assert tuple(map(len, faces.splits(how=how))) == sizes
+
+
+def test_the_last_images_are_the_test_set_and_the_first_its_mirror_image():
+    faces = Faces("some", np.zeros((200, 2, 2), np.uint8))
+    last, first = (faces.splits_indices(how=how) for how in ("last", "first"))
+    assert last.training.max() < last.validation.min()
+    assert last.validation.max() < last.test.min()
+    for one, mirrored in zip(last, first, strict=True):
+        np.testing.assert_array_equal(one, 199 - mirrored[::-1])
+
+
+def test_blocks_are_stretches_and_each_fold_is_tested_once():
+    faces = Faces("some", np.zeros((1965, 2, 2), np.uint8))
+    tested = []
+    for seed in range(10):
+        sets = faces.splits_indices(how="blocks", seed=seed)
+        assert (np.diff(sets.test) == 1).all()
+        stretches = np.split(sets.validation, np.flatnonzero(np.diff(sets.validation) > 1) + 1)
+        assert 1 <= len(stretches) <= 4 and min(map(len, stretches)) >= 196 // 4
+        # Next to a test image lies no image that the step was chosen on.
+        assert not set(sets.validation) & {sets.test[0] - 1, sets.test[-1] + 1}
+        tested.append(sets.test)
+    assert sorted(np.concatenate(tested[:5])) == list(range(1965))
+    for one, again in zip(tested[:5], tested[5:], strict=True):
+        np.testing.assert_array_equal(one, again)
+    whole = faces.splits_indices(test=0, how="blocks")
+    assert len(whole.test) == 0 and len(whole.validation) == 196
+
+
+@pytest.mark.parametrize("test", [1, 0.95, -0.1, 1e-9, float("nan")])
+@pytest.mark.parametrize("how", SPLITS)
+def test_an_impossible_test_share_gets_a_sentence(test, how):
+    with pytest.raises(VisageError, match="the test share"):
+        datasets.load("olivetti").splits(test=test, how=how)
+
+
+def test_a_card_knows_every_way_to_divide_a_set():
+    assert set(get_args(HOW)) == set(SPLITS)
+    said = {"how": "blocks", "holdout": 0.1, "seed": 3, "test": 0.2}
+    assert Split.of(said) == Split("blocks", 0.1, 3, 0.2)
+    del said["test"]
+    assert Split.of(said) == Split("blocks", 0.1, 3, 0)
+    assert Split.of(said | {"test": 0.9}) is None
+    assert Split.of(said | {"test": "much"}) is None
 
 
 def test_a_split_depends_on_its_seed_alone():
@@ -119,8 +208,9 @@ def test_an_impossible_share_gets_a_sentence(holdout):
 
 
 def test_an_unknown_way_to_split_gets_a_sentence():
-    with pytest.raises(VisageError, match="'random' or 'last'"):
-        datasets.load("olivetti").split(how="first")
+    for divide in (datasets.load("olivetti").split, datasets.load("olivetti").splits):
+        with pytest.raises(VisageError, match="one of random, last, first, blocks, not 'middle'"):
+            divide(how="middle")
 
 
 def test_an_unknown_data_set_gets_a_sentence():

@@ -33,6 +33,8 @@ POISON = {
     "infinite holdout": {"split": HONEST["split"] | {"holdout": float("inf")}},
     "holdout that is no number": {"split": HONEST["split"] | {"holdout": float("nan")}},
     "huge holdout": {"split": HONEST["split"] | {"holdout": 10**400}},
+    "negative test share": {"split": HONEST["split"] | {"test": -1}},
+    "huge test share": {"split": HONEST["split"] | {"test": 10**400}},
     "no such split": {"split": HONEST["split"] | {"how": {"random": 1}}},
     "no split": {"split": "random"},
     "huge ELBO": {"heldout": {"elbo": 10**400}, "train": {"elbo": -(10**400)}},

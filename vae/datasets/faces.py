@@ -1,12 +1,23 @@
-"""A set of face images of one size, and its division into training and held-out sets."""
+"""A set of face images of one size, and its division into training, validation and test sets."""
 
-__all__ = ["Faces", "Pixels", "flatten", "of_npy", "release_pages"]
+__all__ = [
+    "SPLITS",
+    "Faces",
+    "Pixels",
+    "Splits",
+    "flatten",
+    "of_npy",
+    "release_pages",
+    "usual_test_share",
+]
 
 import functools
 import hashlib
+import math
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +29,26 @@ LARGEST_IN_MEMORY = 2**26
 # Images that are read from a memory-mapped set before its pages are given back: each may map 2 MB
 # of its surroundings into the process as well.
 READ_AT_ONCE = 64
+
+# The ways to divide a set, and the share that the test set is where nobody chose it.
+SPLITS = {"random": 0.1, "last": 0.2, "first": 0.2, "blocks": 0.2}
+
+# Stretches that a video is cut into where no fold of it is the test set.
+FOLDS = 5
+
+
+class Splits(NamedTuple):
+    """Three sets that share no image: their pixels, or their indices in the set.
+
+    Arguments:
+        training: What a model learns from.
+        validation: What the best step is chosen on.
+        test: What a finished model is judged on, and nothing else; it may be empty.
+    """
+
+    training: Any
+    validation: Any
+    test: Any
 
 
 @dataclass(frozen=True)
@@ -54,19 +85,20 @@ class Faces:
     def split(
         self, holdout: float = 0.1, how: str = "random", seed: int = 0
     ) -> "tuple[np.ndarray | Pixels, np.ndarray | Pixels]":
-        """Divide into a training and a held-out set.
+        """Divide into a training and a held-out set: :meth:`splits` without a test set.
 
         Arguments:
             holdout: The share of images held out, between 0 and 1.
-            how: ``random`` images, or the ``last`` ones in the order of the set.
-            seed: What random images are drawn with; for ``last`` it says nothing.
+            how: ``random`` images, the ``last`` or the ``first`` ones in the order of the set, or
+                ``blocks`` of it.
+            seed: What random images and blocks are drawn with; for the others it says nothing.
 
         Returns:
             Two sets of float32 pixels in [0, 1], of shape (n, D), one flattened image a row: as
             arrays or, of a large memory-mapped set, as :class:`Pixels`.
 
         Raises:
-            VisageError: A set would be empty, or ``how`` is neither of the two.
+            VisageError: A set would be empty, or ``how`` is none of these.
         """
         train, heldout = self.split_indices(holdout, how, seed)
         return self.pixels(train), self.pixels(heldout)
@@ -75,19 +107,83 @@ class Faces:
         self, holdout: float = 0.1, how: str = "random", seed: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
         """The same division as the images' indices in the set, each in rising order."""
+        training, validation, _ = self.splits_indices(holdout, 0.0, how, seed)
+        return training, validation
+
+    def splits(
+        self,
+        holdout: float = 0.1,
+        test: float | None = None,
+        how: str = "random",
+        seed: int = 0,
+    ) -> Splits:
+        """Divide into training, validation and test sets.
+
+        - ``random``: images drawn with the seed. The validation set is the one that
+          :meth:`split` holds out; the test set is drawn after it.
+        - ``last``: the last images of the set are the test set, those before them the validation
+          set; ``first`` is its mirror image.
+        - ``blocks``: whole stretches of a video. It is cut into as many folds of one length as the
+          test share goes into 1, five by default; fold number seed, modulo their number, is the
+          test set. The validation set is one stretch inside each of the other folds, at a place
+          drawn with the seed, and never next to a test image if the folds are longer than it.
+
+        Arguments:
+            holdout: The validation set's share of the images, between 0 and 1.
+            test: The test set's share; 0 for none. By default a tenth of ``random`` images, and a
+                fifth otherwise.
+            how: One of :data:`SPLITS`.
+            seed: What random images and blocks are drawn with; for the others it says nothing.
+
+        Returns:
+            Three sets of pixels as :meth:`split` returns them.
+
+        Raises:
+            VisageError: A set would be empty that should not be, or ``how`` is none of these.
+        """
+        return Splits(*map(self.pixels, self.splits_indices(holdout, test, how, seed)))
+
+    def splits_indices(
+        self,
+        holdout: float = 0.1,
+        test: float | None = None,
+        how: str = "random",
+        seed: int = 0,
+    ) -> Splits:
+        """The same division as the images' indices in the set, each in rising order."""
+        usual = usual_test_share(how)
+        share = usual if test is None else test
         count = round(len(self) * holdout) if 0 < holdout < 1 else 0
-        if not 0 < count < len(self):
+        tested = round(len(self) * share) if 0 < share < 1 else 0
+        if how == "blocks" and tested:
+            # Of some folds, one image more than of others.
+            folds = _folds(share)
+            tested = math.ceil(len(self) / folds) if folds <= len(self) else 0
+        is_possible = count > 0 and (tested > 0 or share == 0) and count + tested < len(self)
+        is_possible &= holdout + share < 1
+        if not is_possible and share == 0:
             raise VisageError(
                 f"The held-out share must leave images on both sides: {holdout:g} of {len(self)} "
                 "images does not; try 0.1."
             )
-        if how == "last":
-            order = np.arange(len(self))[::-1]
+        if not is_possible:
+            raise VisageError(
+                f"The validation and the test share, {holdout:g} and {share:g} of {len(self)} "
+                "images, must each be at least one image and leave some to train on; try 0.1 "
+                "each, or 0 for no test set."
+            )
+        if how == "blocks":
+            validation, test_set = _blocks(len(self), count, share, seed)
         elif how == "random":
             order = np.random.default_rng(seed).permutation(len(self))
+            validation, test_set = order[:count], order[count : count + tested]
         else:
-            raise VisageError(f"A split is 'random' or 'last', not '{how}'.")
-        return np.sort(order[count:]), np.sort(order[:count])
+            order = np.arange(len(self))
+            order = order[::-1] if how == "last" else order
+            test_set, validation = order[:tested], order[tested : tested + count]
+        held = np.concatenate([validation, test_set])
+        training = np.delete(np.arange(len(self)), held)
+        return Splits(training, np.sort(validation), np.sort(test_set))
 
     def pixels(self, indices: np.ndarray) -> "np.ndarray | Pixels":
         """The chosen images as the model sees them, as :meth:`split` returns them."""
@@ -131,6 +227,45 @@ def release_pages(images: np.ndarray) -> None:
     mapping = getattr(images, "_mmap", None)
     if mapping is not None and hasattr(mapping, "madvise"):
         mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def usual_test_share(how: str) -> float:
+    """The test set's share of the images where nobody chose it.
+
+    Raises:
+        VisageError: There is no such way to divide a set.
+    """
+    if how not in SPLITS:
+        raise VisageError(f"A split is one of {', '.join(SPLITS)}, not '{how}'.")
+    return SPLITS[how]
+
+
+def _folds(test: float) -> int:
+    """How many folds a video is cut into, one of which is the test set if there is one."""
+    return max(2, round(1 / test)) if test else FOLDS
+
+
+def _blocks(images: int, count: int, test: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The validation images, in stretches inside of folds, and the fold that is the test set."""
+    folds = np.array_split(np.arange(images), _folds(test))
+    tested = seed % len(folds) if test else None
+    others = [fold for place, fold in enumerate(folds) if place != tested]
+    # So many validation images lie before the end of each fold: their differences share them out.
+    ends = np.cumsum([len(fold) for fold in others])
+    shares = np.diff(ends * count // ends[-1], prepend=0)
+    random = np.random.default_rng(seed)
+    stretches = []
+    for fold, share in zip(others, shares, strict=True):
+        left = len(fold) - share
+        first, last = 0, left
+        if tested is not None and left:
+            # One image of training at least lies between it and the test set.
+            first += fold[0] > 0 and fold[0] - 1 in folds[tested]
+            last -= fold[-1] + 1 in folds[tested]
+        start = random.integers(first, max(first, last) + 1)
+        stretches.append(fold[start : start + share])
+    test_set = np.empty(0, int) if tested is None else folds[tested]
+    return np.concatenate(stretches), test_set
 
 
 def flatten(images: np.ndarray) -> np.ndarray:

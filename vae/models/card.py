@@ -4,14 +4,14 @@ A checkpoint may come from a stranger, so its word is checked once, where it is 
 true counts as unknown, and whoever shows a card need not doubt it again.
 """
 
-__all__ = ["Figures", "ModelCard", "Split"]
+__all__ = ["HOW", "Figures", "ModelCard", "Split"]
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, get_args
 
 from vae.models.architecture import Architecture
 
@@ -23,6 +23,9 @@ LONGEST_PATH = 4_000
 LONGEST_PART = 255
 
 LONGEST_WORD = 100
+
+# The ways to divide a data set; :data:`vae.datasets.faces.SPLITS` has no more.
+HOW = Literal["random", "last", "first", "blocks"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class Figures:
         importance_weighted: The tighter bound on log p(x).
         importance_images: How many images that is the mean of; of large ones, fewer than of the
             other figures.
+        elbo_error: The standard error of the mean ELBO over these images; so are
+            ``log_likelihood_error``, ``kl_error`` and ``importance_weighted_error``.
+        images: How many images the other figures are the means of.
     """
 
     elbo: float | None = None
@@ -43,6 +49,11 @@ class Figures:
     kl: float | None = None
     importance_weighted: float | None = None
     importance_images: int | None = None
+    elbo_error: float | None = None
+    log_likelihood_error: float | None = None
+    kl_error: float | None = None
+    importance_weighted_error: float | None = None
+    images: int | None = None
 
     @classmethod
     def of(cls, said: object) -> "Figures":
@@ -55,16 +66,25 @@ class Figures:
             kl=_number(said.get("kl"), least=0),
             importance_weighted=_number(said.get("importance_weighted")),
             importance_images=_whole(said.get("importance_images")),
+            elbo_error=_number(said.get("elbo_error"), least=0),
+            log_likelihood_error=_number(said.get("log_likelihood_error"), least=0),
+            kl_error=_number(said.get("kl_error"), least=0),
+            importance_weighted_error=_number(said.get("importance_weighted_error"), least=0),
+            images=_whole(said.get("images")),
         )
 
 
 @dataclass(frozen=True)
 class Split:
-    """How a data set was divided: the arguments of :meth:`vae.datasets.faces.Faces.split`."""
+    """How a data set was divided: the arguments of :meth:`vae.datasets.faces.Faces.splits`.
 
-    how: Literal["random", "last"]
+    A file of before there was a test set tells of none, so it has none.
+    """
+
+    how: HOW
     holdout: float
     seed: int
+    test: float = 0.0
 
     @classmethod
     def of(cls, said: object) -> "Split | None":
@@ -72,10 +92,11 @@ class Split:
         if not isinstance(said, Mapping):
             return None
         how, holdout = said.get("how"), _number(said.get("holdout"), least=0)
-        seed = _whole(said.get("seed", 0))
-        if how not in ("random", "last") or seed is None or not holdout or holdout >= 1:
+        seed, test = _whole(said.get("seed", 0)), _number(said.get("test", 0), least=0)
+        named = next((known for known in get_args(HOW) if known == how), None)
+        if named is None or seed is None or not holdout or test is None or holdout + test >= 1:
             return None
-        return cls("last" if how == "last" else "random", holdout, seed)
+        return cls(named, holdout, seed, test)
 
 
 @dataclass(frozen=True)
@@ -94,7 +115,10 @@ class ModelCard:
         samples: Training samples seen.
         seconds: Time spent in the training loop.
         trained_at: When it was saved.
-        train: Figures on the training set, and ``heldout`` on the held-out set.
+        train: Figures on the training set.
+        heldout: Figures on the validation set, which also chose the best step.
+        test: Figures on the test set, which nothing has seen before training was over; unknown of
+            a model that has none, or whose run has not come to its end.
         active_units: The number of latents in use.
     """
 
@@ -111,6 +135,7 @@ class ModelCard:
     trained_at: datetime | None = None
     train: Figures = field(default_factory=Figures)
     heldout: Figures = field(default_factory=Figures)
+    test: Figures = field(default_factory=Figures)
     active_units: int | None = None
 
     @classmethod
@@ -138,8 +163,27 @@ class ModelCard:
             trained_at=_date(said.get("trained_at")),
             train=Figures.of(said.get("train")),
             heldout=Figures.of(said.get("heldout")),
+            test=Figures.of(said.get("test")),
             active_units=active,
         )
+
+    @property
+    def quality(self) -> Figures:
+        """What tells best how good the model is: its test figures or, without, the held-out ones.
+
+        :attr:`measured_on` says which.
+        """
+        return self.heldout if self.test.elbo is None else self.test
+
+    @property
+    def measured_on(self) -> Literal["test", "validation", "held-out"]:
+        """The images that :attr:`quality` is of; ``held-out`` ones where there is no test set.
+
+        The step was chosen on validation and held-out images, so that their figures flatter.
+        """
+        if self.test.elbo is not None:
+            return "test"
+        return "validation" if self.split and self.split.test else "held-out"
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -48,8 +48,10 @@ class Checkpoint:
             what can be relied on. A file of Visage's own says ``format_version``,
             ``image_shape``, ``latent_dim``, ``architecture``, and where they are known
             ``dataset``, ``dataset_sha256``, ``split``, ``recipe``, ``seed``, ``step``,
-            ``samples``, ``seconds``, ``trained_at``, ``active_units``, ``train`` and ``heldout``
-            (each a dict of ``elbo``, ``log_likelihood`` and ``kl``, in nats an image).
+            ``samples``, ``seconds``, ``trained_at``, ``active_units``, ``train``, ``heldout`` and,
+            once its run has come to its end, ``test`` (each a dict of ``elbo``,
+            ``log_likelihood`` and ``kl``, in nats an image, their standard errors over images, as
+            ``elbo_error``, and the number of ``images``).
         posterior: The posterior of the training set, (N, K) each, in the order of the training
             split; or None where it is unknown, or not one.
     """
