@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import scipy.stats
 from click.testing import CliRunner, Result
 from PIL import Image
 from safetensors.torch import save_file
 
 from vae import datasets, runs
 from vae.__main__ import main
+from vae.latent.arrays import evaluate
 from vae.models.checkpoint import load_checkpoint
 from vae.runs import processes
 
@@ -60,12 +62,55 @@ def test_train_ends_with_one_line_of_figures(runs_folder):
         "best_heldout_elbo",
         "checkpoint",
         "best_checkpoint",
+        "train_elbo_error",
+        "heldout_elbo_error",
+        "best_heldout_elbo_error",
+        "test_elbo",
+        "test_elbo_error",
+        "best_test_elbo",
+        "best_test_elbo_error",
+        "test",
     }
     assert found["steps"] == 60
     assert load_checkpoint(found["checkpoint"]).info["train"]["elbo"] == found["train_elbo"]
     best = load_checkpoint(found["best_checkpoint"]).info
     assert best["heldout"]["elbo"] == found["best_heldout_elbo"]
     assert Path(found["run"]).parent == runs_folder
+    assert best["test"]["elbo"] == found["best_test_elbo"] == found["test"]["elbo"]
+    assert found["test"]["images"] == best["test"]["images"] == 40
+    faces = datasets.load("olivetti")
+    sets = faces.splits()
+    elbo = evaluate(load_checkpoint(found["best_checkpoint"]).model, sets.test)["elbo"]
+    assert found["test"]["elbo"] == pytest.approx(elbo.mean(), abs=1)
+    assert found["test"]["elbo_error"] == pytest.approx(scipy.stats.sem(elbo), rel=0.05)
+
+
+def test_a_finished_run_tells_best_and_end_beside_each_other(runs_folder):
+    said = vae("train", *SMALL, "--steps", 60).stdout
+    table = {line.split()[0]: line for line in said.splitlines() if line.startswith("  ")}
+    assert set(table) == {"training", "validation", "test"}
+    assert all(line.count("±") == 2 for line in table.values())
+    assert "on 40 test images" in said
+    assert ", test " in vae("runs").stdout
+
+
+def test_without_a_test_set_the_held_out_images_are_said_to_have_chosen_the_step(runs_folder):
+    said = vae("train", *SMALL, "--steps", 5, "--test", 0).stdout
+    assert "held-out" in said and "also chose the step" in said
+    assert "  test" not in said
+    found = trained("--steps", 5, "--test", 0)
+    assert found["test"] is None and found["best_test_elbo"] is None
+    assert "test" not in load_checkpoint(found["checkpoint"]).info
+    assert "also chose the step" in vae("evaluate", found["checkpoint"]).stdout
+    assert json.loads(vae("evaluate", found["checkpoint"], "--json").stdout)["test"] is None
+
+
+@pytest.mark.parametrize("how", ["first", "blocks"])
+def test_a_run_is_split_as_it_was_asked_to(how, runs_folder):
+    found = trained("--steps", 5, "--split", how, "--split-seed", 2)
+    info = load_checkpoint(found["checkpoint"]).info
+    assert info["split"] == {"how": how, "holdout": 0.1, "test": 0.2, "seed": 2}
+    assert info["test"]["images"] == 80
 
 
 def test_ctrl_c_saves_and_says_how_to_resume(runs_folder, tmp_path):
@@ -146,12 +191,14 @@ def test_a_read_only_installation_trains_nothing(runs_folder, monkeypatch):
         (["--hidden", 0], "at least 1 unit"),
         (["--steps", -5], "steps must be at least 1, not -5"),
         (["--batch-size", 0], "batch size must be at least 1"),
-        (["--batch-size", 361], "larger than the training set of 360 images"),
+        (["--batch-size", 361], "larger than the training set of 320 images"),
         (["--holdout", 0], "between 0 and 1"),
         (["--holdout", 1], "between 0 and 1"),
-        (["--holdout", 0.0001], "leave images on both sides"),
+        (["--holdout", 0.0001], "must each be at least one image"),
         (["--learning-rate", -1], "above 0"),
-        (["--split", "first"], "'random' or 'last', not 'first'"),
+        (["--split", "middle"], "one of random, last, first, blocks, not 'middle'"),
+        (["--test", 1], "The test share must be 0 or more"),
+        (["--test", 0.0001], "must each be at least one image"),
         (["--recipe", "secret"], "A recipe is one of"),
         (["--device", "abacus"], "A device is one of"),
         (["--seed", -1], "A seed must be 0 or more"),
@@ -213,11 +260,16 @@ def test_bad_checkpoints_get_a_sentence(command, checkpoint, tmp_path):
 
 def test_evaluate_judges_on_the_split_that_the_checkpoint_records(checkpoint):
     found = json.loads(vae("evaluate", checkpoint, "--json").stdout)
-    assert set(found) == {"train", "heldout", "active_units"}
+    assert set(found) == {"train", "heldout", "test", "active_units"}
     assert found.pop("active_units") in (0, 1, 2)
+    assert found["test"].pop("images") == 40
+    names = {"elbo", "log_likelihood", "kl", "importance_weighted"}
     for figures in found.values():
-        assert set(figures) == {"elbo", "log_likelihood", "kl", "importance_weighted"}
+        assert set(figures) == names | {f"{name}_error" for name in names}
         assert figures["importance_weighted"] > figures["elbo"]
+    said = vae("evaluate", checkpoint).stdout.splitlines()
+    assert [line.split()[0] for line in said[:3]] == ["training", "validation", "test"]
+    assert all(line.count("±") == 4 for line in said[:3])
 
 
 def test_pictures_are_written_where_they_were_asked_for(checkpoint, tmp_path):

@@ -21,7 +21,8 @@ from PIL import Image
 
 from tests import trainers
 from ui.train import watch
-from vae import load_checkpoint, runs, trash
+from vae import datasets, load_checkpoint, runs, trash
+from vae.datasets.faces import Faces
 from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
 from vae.runs.run import SILENCE, STATES
@@ -279,17 +280,104 @@ def test_large_images_are_judged_by_fewer_and_the_checkpoint_says_by_how_many(
     monkeypatch.setattr(trainer, "evaluate", counted)
     monkeypatch.setattr(trainer, "DECODED_AT_THE_END", 28 * 23 * 130)
     monkeypatch.setattr(trainer, "DECODED_MEANWHILE", 28 * 23 * 130)
+    monkeypatch.setattr(trainer, "DECODED_IN_A_TEST", 28 * 23 * 130)
     run = runs.create(configured(steps=30), runs_folder / "run")
     list(trainer.trained(run))
     for path in (run.last, run.best):
         info = load_checkpoint(path).info
-        # 360 images in training: a third of them fits. 40 held out: three samples of each do.
-        assert (info["train"]["images"], info["train"]["samples"]) == (120, 1)
+        # 320 images in training: a third of them fits. 40 held out: three samples of each do.
+        assert (info["train"]["images"], info["train"]["samples"]) == (107, 1)
         assert (info["heldout"]["images"], info["heldout"]["samples"]) == (40, 3)
         assert info["heldout"]["importance_images"] == 2
         assert info["heldout"]["importance_samples"] == 64
         assert "importance_weighted" not in info["train"]
     assert max(decoded) < 28 * 23 * 200
+
+
+@pytest.fixture
+def own_faces(tmp_path, monkeypatch) -> Path:
+    """A file of 200 faces, to be changed."""
+    path = tmp_path / "faces.npy"
+    np.save(path, datasets.load("olivetti").images[:200])
+    return path
+
+
+def test_nothing_of_the_test_set_moves_training(runs_folder, own_faces):
+    faces = datasets.load(own_faces)
+    images = faces.images.copy()
+    poison = np.random.default_rng(0).integers(0, 256, images.shape, dtype=np.uint8)
+    ended = []
+    for name in ("clean", "poisoned"):
+        config = configured(steps=300, dataset=str(own_faces), split="blocks", split_seed=3)
+        run = runs.create(config, runs_folder / name)
+        list(trainer.trained(run))
+        kept = [load_checkpoint(path) for path in (run.last, run.best)]
+        records = [
+            {key: value for key, value in record.items() if "second" not in key}
+            for record in run.metrics()
+        ]
+        ended.append((kept, records))
+        tested = faces.splits_indices(how="blocks", seed=3).test
+        images[tested] = poison[tested]
+        np.save(own_faces, images)
+    (clean, told), (poisoned, again) = ended
+    assert told == again
+    for one, other in zip(clean, poisoned, strict=True):
+        weights = one.model.state_dict(), other.model.state_dict()
+        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+        assert one.info["step"] == other.info["step"]
+        assert one.info["heldout"] == other.info["heldout"]
+        # That there was poison is seen by the one look at the end.
+        assert one.info["test"]["elbo"] != other.info["test"]["elbo"]
+
+
+def test_the_test_set_is_looked_at_once_at_the_end_of_training(runs_folder, monkeypatch):
+    run = runs.create(configured(steps=200, seed=1), runs_folder / "run")
+    looked_at = []
+    tested = Faces.splits_indices(datasets.load("olivetti")).test
+    pixels = Faces.pixels
+
+    def watched(faces, indices):
+        if np.intersect1d(indices, tested).size:
+            looked_at.append(run.status().phase)
+        return pixels(faces, indices)
+
+    monkeypatch.setattr(Faces, "pixels", watched)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+    news = trainer.trained(run)
+    for progress in news:
+        if progress.step >= 100:
+            run.request_stop()
+    assert run.status().state == "stopped" and not looked_at
+    assert "test" not in load_checkpoint(run.last).info
+    run.forget_stop()
+    list(trainer.trained(run))
+    assert set(looked_at) == {"finishing"}
+    for path in (run.last, run.best):
+        found = load_checkpoint(path).card
+        assert found.test.elbo is not None and found.test.images == 40
+        assert found.quality == found.test and found.measured_on == "test"
+        assert found.test.elbo_error > 0
+
+
+def test_a_large_test_set_is_judged_by_evenly_spaced_images(runs_folder, monkeypatch):
+    monkeypatch.setattr(trainer, "TESTED_IMAGES", 12)
+    run = runs.create(configured(steps=5), runs_folder / "run")
+    list(trainer.trained(run))
+    assert load_checkpoint(run.best).card.test.images == 10
+    np.testing.assert_array_equal(trainer.spread(np.arange(100), 40), np.arange(0, 100, 3))
+
+
+def test_a_run_begun_before_there_was_a_test_set_goes_on_without(runs_folder):
+    run = runs.create(configured(steps=50, test=0), runs_folder / "run")
+    told = json.loads((run.path / "config.json").read_text())
+    del told["test"]
+    (run.path / "config.json").write_text(json.dumps(told))
+    run = runs.Run(run.path)
+    list(trainer.trained(run))
+    found = load_checkpoint(run.best)
+    assert len(found.posterior.mean) == 360
+    assert found.card.measured_on == "held-out" and found.card.quality == found.card.heldout
 
 
 def test_the_best_model_is_judged_once(runs_folder, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from vae import datasets
+from vae.datasets.faces import SPLITS
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
 from vae.models.objective import OBJECTIVES, elbo
@@ -235,7 +236,10 @@ def test_a_batch_larger_than_the_set_gets_a_sentence(sets):
         {"holdout": 0},
         {"holdout": 1},
         {"holdout": math.nan},
-        {"split": "first"},
+        {"split": "middle"},
+        {"test": -0.1},
+        {"test": 0.9},
+        {"test": math.nan},
         {"learning_rate": 0},
         {"learning_rate": -1},
         {"learning_rate": math.nan},
@@ -246,6 +250,15 @@ def test_a_batch_larger_than_the_set_gets_a_sentence(sets):
 def test_impossible_choices_get_a_sentence(choice):
     with pytest.raises(VisageError):
         configured(**choice)
+
+
+def test_a_run_begun_before_there_was_a_test_set_has_none():
+    assert [configured(split=how).test for how in SPLITS] == [0.1, 0.2, 0.2, 0.2]
+    assert configured(split="last", test=0).test == 0
+    told = dataclasses.asdict(configured(split="last"))
+    assert TrainingConfig.of(told) == configured(split="last")
+    del told["test"]
+    assert TrainingConfig.of(told) == configured(split="last", test=0)
 
 
 def test_a_device_that_is_not_here_gets_a_sentence():

@@ -163,9 +163,10 @@ def difference_in_data(card: ModelCard, data: Faces) -> str:
 
 
 def parts(card: ModelCard, data: Faces) -> dict[str, np.ndarray]:
-    """The places in a data set of a model's held-out and training images.
+    """The places in a data set of a model's test, validation and training images.
 
-    Where the model doesn't say how the set was split, there is one part: all images.
+    Of a model without a test set, the validation images are called held-out, as ever. Where it
+    doesn't say how the set was split, there is one part: all images.
 
     Raises:
         VisageError: The split that the model records can't be made.
@@ -173,8 +174,10 @@ def parts(card: ModelCard, data: Faces) -> dict[str, np.ndarray]:
     split = card.split
     if split is None:
         return {"all": np.arange(len(data))}
-    train, heldout = data.split_indices(split.holdout, split.how, split.seed)
-    return {"held-out": heldout, "training": train}
+    sets = data.splits_indices(split.holdout, split.test, split.how, split.seed)
+    if not len(sets.test):
+        return {"held-out": sets.validation, "training": sets.training}
+    return {"test": sets.test, "validation": sets.validation, "training": sets.training}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

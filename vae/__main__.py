@@ -3,12 +3,14 @@
 Errors are one sentence on stderr and exit code 2.
 """
 
+import dataclasses
 import json
 import math
 import shlex
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -17,6 +19,7 @@ from tqdm import tqdm
 
 from vae import datasets, images, runs, trash
 from vae.datasets import ingest
+from vae.datasets.faces import SPLITS
 from vae.errors import VisageError
 from vae.files import replacing
 from vae.latent.arrays import active_units, decode, encode, manifold_sheet
@@ -201,8 +204,20 @@ def store(
 @click.option("--batch-size", type=int, default=100, show_default=True)
 @click.option("--steps", type=int, help="Optimiser steps; the recipe's if not given.")
 @click.option("--learning-rate", type=float, help="The highest; the recipe's if not given.")
-@click.option("--holdout", type=float, default=0.1, show_default=True, help="Share held out.")
-@click.option("--split", default="random", show_default=True, help="random, or last.")
+@click.option(
+    "--holdout",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="The validation set's share, which the best step is chosen on.",
+)
+@click.option(
+    "--test",
+    type=float,
+    help="The test set's share, which nothing sees before training is over; 0 for none. If not "
+    "given, 0.1 of random images, else 0.2.",
+)
+@click.option("--split", default="random", show_default=True, help=", ".join(SPLITS))
 @click.option("--split-seed", type=int, default=0, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--recipe", default="default", show_default=True, help=", ".join(RECIPES))
@@ -221,6 +236,7 @@ def train_command(
     steps: int | None,
     learning_rate: float | None,
     holdout: float,
+    test: float | None,
     split: str,
     split_seed: int,
     seed: int,
@@ -246,6 +262,7 @@ def train_command(
                     steps=THE_RECIPES if steps is None else steps,
                     learning_rate=THE_RECIPES if learning_rate is None else learning_rate,
                     holdout=holdout,
+                    test=THE_RECIPES if test is None else test,
                     split=split,
                     split_seed=split_seed,
                     seed=seed,
@@ -293,7 +310,7 @@ def follow(run: runs.Run) -> None:
             bar.update(progress.step - bar.n)
             news["ELBO"] = f"{progress.elbo:.1f}"
             if progress.heldout_elbo is not None:
-                news["held-out"] = f"{progress.heldout_elbo:.1f}"
+                news["validation"] = f"{progress.heldout_elbo:.1f}"
             bar.set_postfix(news)
 
 
@@ -324,32 +341,62 @@ def report(run: runs.Run, as_json: bool) -> None:
         "seconds": seconds,
         "steps_per_second": steps / seconds if seconds else 0.0,
         "train_elbo": last.train.elbo,
+        "train_elbo_error": last.train.elbo_error,
         "heldout_elbo": last.heldout.elbo,
+        "heldout_elbo_error": last.heldout.elbo_error,
         "best_heldout_elbo": best.heldout.elbo,
+        "best_heldout_elbo_error": best.heldout.elbo_error,
+        "test_elbo": last.test.elbo,
+        "test_elbo_error": last.test.elbo_error,
+        "best_test_elbo": best.test.elbo,
+        "best_test_elbo_error": best.test.elbo_error,
+        # The whole of what is known of the model that is kept.
+        "test": None if best.test.elbo is None else dataclasses.asdict(best.test),
         "checkpoint": str(run.last),
         "best_checkpoint": str(run.best if run.best.exists() else run.last),
     }
     if as_json:
         click.echo(json.dumps(found))
         return
-    tighter, of = best.heldout.importance_weighted, best.heldout.importance_images
     click.echo(
         f"{status.state.capitalize()} after {steps:,} steps in {seconds:.1f} s "
         f"({found['steps_per_second']:.0f} steps/s).\n"
-        f"ELBO {nats(last.train.elbo)} nats in training, {nats(last.heldout.elbo)} held out "
-        f"({nats(best.heldout.elbo)} at its best, at step {best.step or 0:,}"
-        + (f", with log p(x) about {nats(tighter)}" if tighter is not None else "")
-        + (f" on {of:,} images" if tighter is not None and of else "")
-        + f").\n{best.active_units} of {best.latent_dim} latents in use.\n"
-        f"{found['best_checkpoint']}"
+        f"ELBO, nats an image   {f'best, at step {best.step or 0:,}':<24} at the end"
+    )
+    has_test = run.config.test > 0
+    for label, of_best, of_last in (
+        ("training", best.train, last.train),
+        ("validation" if has_test else "held-out", best.heldout, last.heldout),
+        ("test", best.test, last.test),
+    ):
+        if of_best.elbo is not None or of_last.elbo is not None:
+            click.echo(
+                f"  {label:<19} {nats(of_best.elbo, of_best.elbo_error):<24} "
+                f"{nats(of_last.elbo, of_last.elbo_error)}"
+            )
+    judged = best.quality
+    if judged.importance_weighted is not None:
+        bound = nats(judged.importance_weighted, judged.importance_weighted_error)
+        count = f"{judged.importance_images or 0:,}"
+        click.echo(f"log p(x) about {bound} on {count} {best.measured_on} images")
+    if best.measured_on != "test":
+        click.echo(
+            "The test set is looked at when training has come to its end."
+            if has_test
+            else "The held-out images also chose the step: --test would set others aside."
+        )
+    click.echo(
+        f"{best.active_units} of {best.latent_dim} latents in use.\n{found['best_checkpoint']}"
     )
     if status.state == "stopped":
         click.echo(f"Go on with: python -m vae train --resume {run.path}")
 
 
-def nats(value: float | None) -> str:
-    """A figure as the terminal shows it."""
-    return "unknown" if value is None else f"{value:.1f}"
+def nats(value: float | None, error: float | None = None) -> str:
+    """A figure as the terminal shows it, with its standard error where that is known."""
+    if value is None:
+        return "unknown"
+    return f"{value:.1f}" if error is None else f"{value:.1f} ± {error:.1f}"
 
 
 @main.group("runs", invoke_without_command=True)
@@ -366,12 +413,12 @@ def runs_group(context: click.Context, as_json: bool) -> None:
     if not rows:
         click.echo(f"There are no runs in {runs.folder()}/: start one with 'python -m vae train'.")
     for row in rows:
-        elbo = row["best_heldout_elbo"]
-        best = (
-            ""
-            if elbo is None
-            else f"  held-out ELBO {elbo:,.1f} at step {row['best_step'] or 0:,}"
-        )
+        elbo, test = row["best_heldout_elbo"], row["best_test_elbo"]
+        best = ""
+        if elbo is not None:
+            best = f"  validation ELBO {elbo:,.1f} at step {row['best_step'] or 0:,}"
+        if test is not None:
+            best += f", test {nats(test, row['best_test_elbo_error'])}"
         place = f", {row['place']} before it" if row["place"] else ""
         state = row["state"] + place
         click.echo(f"{row['run']:<32} {state:<12} {row['step']:>9,} of {row['steps']:,}{best}")
@@ -390,6 +437,8 @@ def row_of(run: runs.Run) -> dict:
         "steps": run.config.steps,
         "best_step": card and card.step,
         "best_heldout_elbo": card and card.heldout.elbo,
+        "best_test_elbo": card and card.test.elbo,
+        "best_test_elbo_error": card and card.test.elbo_error,
         "error": status.error,
         "path": str(run.path),
     }
@@ -464,7 +513,7 @@ def restore_command(name: str) -> None:
 def evaluate_command(
     checkpoint: Path, dataset: str | None, samples: int, importance_samples: int, as_json: bool
 ) -> None:
-    """Judge a model on the training and held-out images of its split."""
+    """Judge a model on the training, validation and test images of its split."""
     loaded = load_checkpoint(checkpoint)
     model, card = loaded.model, loaded.card
     name = dataset or card.dataset
@@ -477,19 +526,34 @@ def evaluate_command(
             f"of {name} are of {'×'.join(map(str, faces.image_shape))}."
         )
     split = card.split or Split("random", 0.1, 0)
-    sets = faces.split(split.holdout, split.how, split.seed)
-    found = {
-        part: trainer.summary(model, pixels, samples, importance_samples)
-        for part, pixels in zip(("train", "heldout"), sets, strict=True)
+    parts = faces.splits_indices(split.holdout, split.test, split.how, split.seed)
+    training = faces.pixels(parts.training)
+    found: dict[str, Any] = {
+        "train": trainer.summary(model, training, samples, importance_samples),
+        "heldout": trainer.summary(
+            model, faces.pixels(parts.validation), samples, importance_samples
+        ),
+        "test": None,
     }
-    active = active_units(encode(model, sets[0]))
+    if len(parts.test):
+        tested = trainer.spread(parts.test, trainer.TESTED_IMAGES)
+        found["test"] = trainer.summary(model, faces.pixels(tested), samples, importance_samples)
+        found["test"]["images"] = len(tested)
+    active = active_units(encode(model, training))
     if as_json:
         click.echo(json.dumps(found | {"active_units": active}))
         return
+    # The words of the split, where a test set is part of it.
+    labels = {"train": "training", "heldout": "validation" if found["test"] else "held-out"}
     for part, figures in found.items():
-        click.echo(
-            f"{part:<8} " + "  ".join(f"{key} {value:.1f}" for key, value in figures.items())
-        )
+        if figures is not None:
+            terms = ("elbo", "log_likelihood", "kl", "importance_weighted")
+            told = (
+                f"{term} {nats(figures[term], figures.get(f'{term}_error'))}" for term in terms
+            )
+            click.echo(f"{labels.get(part, part):<11} " + "  ".join(told))
+    if not found["test"]:
+        click.echo("The held-out images also chose the step: this model has no test set.")
     click.echo(f"{active} of {model.latent_dim} latents in use")
 
 

@@ -264,7 +264,8 @@ def _pictures(stored: Stored, dataset: str) -> dict:
     chosen = np.empty((0, model.latent_dim)), np.empty((0, model.latent_dim))
     data = library.faces(dataset) if library.dataset_is_here(dataset) else None
     if data is not None and data.image_shape == model.image_shape:
-        heldout = library.parts(card, data).get("held-out", np.arange(len(data)))
+        parts = library.parts(card, data)
+        heldout = parts.get("validation", parts.get("held-out", np.arange(len(data))))
         places = heldout[np.linspace(0, len(heldout) - 1, FACES).astype(int)]
         pixels = data.pixels(places)
         posterior = latent.encode(model, pixels)

@@ -338,7 +338,9 @@ def match_prior(model: VAE, posterior: Posterior) -> tuple[VAE, Posterior]:
     reconstruction as it is and moves the KL divergence alone, which over a training set is least
     with :math:`z' = (z - c) / s`, where c is the mean of the posterior's means and
     :math:`s^2` their variance plus the mean of its variances. There the aggregate posterior has
-    the prior's mean and variance, so that a grid over the prior meets the data.
+    the prior's mean and variance, so that a grid over the prior meets the data. In other words the
+    prior is refitted to the training set: the KL divergence of other images, and with it their
+    ELBO, moves as well, by a nat or two either way.
 
     Arguments:
         model: The model.

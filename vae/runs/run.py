@@ -514,7 +514,8 @@ def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run
 def _runnable(config: TrainingConfig) -> TrainingConfig:
     """Refuse what could only fail once it runs; make a data set's path independent of where."""
     faces = datasets.load(config.dataset)
-    check_batch(config, len(faces.split_indices(config.holdout, config.split)[0]))
+    parts = faces.splits_indices(config.holdout, config.test, config.split, config.split_seed)
+    check_batch(config, len(parts.training))
     check_memory(config, faces.image_shape)
     if datasets.is_here(str(config.dataset)):
         return dataclasses.replace(config, dataset=faces.name)

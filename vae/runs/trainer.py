@@ -4,7 +4,7 @@ Checkpoints come every few seconds, small pictures of the manifold as the steps 
 and a final word always, whatever ended the run.
 """
 
-__all__ = ["CheckpointClock", "summary", "trained"]
+__all__ = ["TESTED_IMAGES", "CheckpointClock", "spread", "summary", "trained"]
 
 import contextlib
 import copy
@@ -25,7 +25,7 @@ import safetensors.torch
 import torch
 
 from vae import datasets, images
-from vae.datasets.faces import Faces, Pixels
+from vae.datasets.faces import Faces, Pixels, Splits
 from vae.errors import VisageError
 from vae.files import replacing
 from vae.latent.arrays import (
@@ -57,8 +57,10 @@ OLDEST = 12.0
 CHECKPOINT_SHARE = 0.02
 
 # Beyond this number of images a checkpoint is evaluated, and its posterior kept, on evenly spaced
-# ones: more would take longer than many a run and tell the same.
+# ones: more would take longer than many a run and tell the same. The test set is looked at once,
+# so more closely.
 EVALUATED_IMAGES = 2_000
+TESTED_IMAGES = 20_000
 
 # Pixels that are decoded for each figure of a checkpoint, while training goes on and at its end,
 # where large images would take half a minute otherwise: they get fewer samples of each, and where
@@ -66,6 +68,7 @@ EVALUATED_IMAGES = 2_000
 # samples; the importance-weighted bound does not, so its samples stay and its images become fewer.
 DECODED_MEANWHILE = 2**21
 DECODED_AT_THE_END = 2**24
+DECODED_IN_A_TEST = 2**26
 SAMPLES = 16
 IMPORTANCE_SAMPLES = 64
 
@@ -241,13 +244,20 @@ def _do_a_share(run: Run) -> Iterator[Progress]:
 def _prepared(
     run: Run,
 ) -> tuple[Faces, TrainingState, np.ndarray | Pixels, np.ndarray | Pixels]:
-    """The data and the state to go on from, with the training and the held-out set."""
+    """The data and the state to go on from, with the training and the validation set."""
     config = run.config
     faces = datasets.load(config.dataset)
     state = TrainingState(config, faces.image_shape)
     if run.optimizer.exists():
         state.restore(_read_state(run.optimizer))
-    return faces, state, *faces.split(config.holdout, config.split, config.split_seed)
+    parts = _parts(run, faces)
+    return faces, state, faces.pixels(parts.training), faces.pixels(parts.validation)
+
+
+def _parts(run: Run, faces: Faces) -> Splits:
+    """The images' indices of a run's three sets."""
+    config = run.config
+    return faces.splits_indices(config.holdout, config.test, config.split, config.split_seed)
 
 
 class _Checkpoints:
@@ -261,9 +271,7 @@ class _Checkpoints:
 
     def __init__(self, run: Run, state: TrainingState, faces: Faces):
         self.run, self.state, self.faces = run, state, faces
-        self.parts = faces.split_indices(
-            run.config.holdout, run.config.split, run.config.split_seed
-        )
+        self.parts = _parts(run, faces)
         # The step of the best model that this process has written: it stays the best for long.
         self._best_step = -1
 
@@ -306,49 +314,73 @@ class _Checkpoints:
         """The model to keep, what it says of itself, and its posterior of the training set."""
         config, state = self.run.config, self.state
         model = copy.deepcopy(model).cpu()
-        posterior = encode(model, self.faces.pixels(_spread(self.parts[0])))
+        training, validation, test = self.parts
+        posterior = encode(model, self.faces.pixels(spread(training, EVALUATED_IMAGES)))
         if state.recipe.fit_to_data:
             model, posterior = match_prior(model, posterior)
         say(0.2)
-        train = self._figures(model, self.parts[0], final, bound=False)
-        say(0.5)
-        heldout = self._figures(model, self.parts[1], final, bound=final)
+        decoded = DECODED_AT_THE_END if final else DECODED_MEANWHILE
+        most = SAMPLES if final else 1
+        some = spread(training, EVALUATED_IMAGES)
+        figures = {"train": self._figures(model, some, decoded, most, bound=False)}
+        say(0.4)
+        some = spread(validation, EVALUATED_IMAGES)
+        figures["heldout"] = self._figures(model, some, decoded, most, bound=final)
+        say(0.6)
+        if final and len(test):
+            some = spread(test, TESTED_IMAGES)
+            figures["test"] = self._figures(model, some, DECODED_IN_A_TEST, most, bound=True)
         say(1.0)
         info = {
             "name": self.run.name,
             "dataset": config.dataset,
             "dataset_sha256": self.faces.sha256,
-            "split": {"how": config.split, "holdout": config.holdout, "seed": config.split_seed},
+            "split": {
+                "how": config.split,
+                "holdout": config.holdout,
+                "test": config.test,
+                "seed": config.split_seed,
+            },
             "recipe": config.recipe,
             "seed": config.seed,
             "step": step,
             "samples": step * config.batch_size,
             "seconds": state.seconds,
             "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "train": train,
-            "heldout": heldout,
+            **figures,
             "active_units": active_units(posterior),
         }
         return model, info, Gaussian(*map(torch.from_numpy, posterior))
 
-    def _figures(self, model: VAE, part: np.ndarray, final: bool, bound: bool) -> dict:
-        """Means over a part of the set, and of how many images and samples they are."""
-        decoded = max(1, (DECODED_AT_THE_END if final else DECODED_MEANWHILE) // model.pixels)
-        some = _spread(part, decoded)
-        samples = min(SAMPLES, decoded // len(some)) if final else 1
+    def _figures(
+        self, model: VAE, part: np.ndarray, decoded: int, most: int, bound: bool
+    ) -> dict[str, float]:
+        """Means over a part of the set, and of how many images and samples they are.
+
+        Arguments:
+            model: The model.
+            part: The images' indices; of many, evenly spaced ones are looked at.
+            decoded: Pixels that may be decoded for each figure.
+            most: Samples of the posterior of an image, at most.
+            bound: Whether to add the importance-weighted bound.
+        """
+        decoded = max(1, decoded // model.pixels)
+        some = spread(part, decoded)
+        samples = min(most, decoded // len(some))
         found = summary(model, self.faces.pixels(some), samples)
         found |= {"images": len(some), "samples": samples}
         if bound:
-            some = _spread(part, max(1, decoded // IMPORTANCE_SAMPLES))
+            some = spread(part, max(1, decoded // IMPORTANCE_SAMPLES))
             tighter = summary(model, self.faces.pixels(some), 1, IMPORTANCE_SAMPLES)
-            found["importance_weighted"] = tighter["importance_weighted"]
+            name = "importance_weighted"
+            found |= {key: value for key, value in tighter.items() if key.startswith(name)}
             found |= {"importance_images": len(some), "importance_samples": IMPORTANCE_SAMPLES}
         return found
 
 
-def _spread(part: np.ndarray, most: int = EVALUATED_IMAGES) -> np.ndarray:
-    """Evenly spaced ones of a part of the set, about so many where it has more."""
-    return part[:: math.ceil(len(part) / min(most, EVALUATED_IMAGES))]
+def spread(part: np.ndarray, most: int) -> np.ndarray:
+    """Evenly spaced ones of a part of the set, at most so many."""
+    return part[:: max(1, math.ceil(len(part) / most))]
 
 
 def snapshot(run: Run, model: VAE, step: int) -> None:
@@ -368,9 +400,19 @@ def log(run: Run, sentence: str) -> None:
 def summary(
     model: VAE, pixels: np.ndarray | Pixels, samples: int, importance_samples: int = 0
 ) -> dict[str, float]:
-    """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats."""
+    """The means over a set of what :func:`vae.latent.evaluate` gives for each image, in nats.
+
+    With each comes its standard error over the images, as ``elbo_error`` beside ``elbo``, where
+    there are two images at least.
+    """
     found = evaluate(model, pixels, samples, importance_samples)
-    return {name: float(values.mean()) for name, values in found.items() if values.ndim == 1}
+    means = {}
+    for name, values in found.items():
+        if values.ndim == 1:
+            means[name] = float(values.mean())
+            if len(values) > 1:
+                means[f"{name}_error"] = float(values.std(ddof=1) / math.sqrt(len(values)))
+    return means
 
 
 class _FinalWord:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vae.datasets.faces import usual_test_share
 from vae.errors import VisageError
 from vae.models.architecture import Architecture
 from vae.models.mlp import MLP
@@ -72,6 +73,9 @@ class Recipe:
 
 
 RECIPES = {
+    # The article's but for three things: it draws each minibatch afresh where an epoch here shows
+    # every image once; it adds 1e-10 to the variance that it divides by; and it tests on the last
+    # fifth of the video, which is the split "last".
     "paper": Recipe(
         steps=1_000_000, optimizer="adagrad", learning_rate=0.01, encoder_weight_decay=0.5
     ),
@@ -108,8 +112,8 @@ def recipe_for(name: str, latent_dim: int) -> Recipe:
     return RECIPES[name]
 
 
-# What nobody chose of a run: a configuration puts the recipe's value in its place, so that whoever
-# reads one meets values alone. Hence its type.
+# What nobody chose of a run: a configuration puts the recipe's value in its place (the split's, of
+# a test share), so that whoever reads one meets values alone. Hence its type.
 THE_RECIPES: Any = None
 
 
@@ -118,6 +122,11 @@ class TrainingConfig:
     """What a person chooses of a run; what is :data:`THE_RECIPES` becomes the recipe's.
 
     Arguments:
+        holdout: The share of the images that the best step is chosen on: the validation set.
+        test: The share that nothing sees until training is over; 0 for none, as of runs that were
+            begun when there was no such set. By default what
+            :func:`vae.datasets.faces.usual_test_share` says of the split.
+        split: How these are chosen: one of :data:`vae.datasets.faces.SPLITS`.
         recipe: The recipe's name.
         whole_recipe: What it says, which is kept with the run: one that is resumed under a later
             version goes on as it began. By default what the name means today, and so it is for
@@ -134,6 +143,7 @@ class TrainingConfig:
     steps: int = THE_RECIPES
     learning_rate: float = THE_RECIPES
     holdout: float = 0.1
+    test: float = THE_RECIPES
     split: str = "random"
     split_seed: int = 0
     seed: int = 0
@@ -169,8 +179,13 @@ class TrainingConfig:
             raise VisageError(
                 f"The held-out share must lie between 0 and 1, not at {self.holdout:g}."
             )
-        if self.split not in ("random", "last"):
-            raise VisageError(f"A split is 'random' or 'last', not '{self.split}'.")
+        usual = usual_test_share(self.split)
+        object.__setattr__(self, "test", usual if self.test is None else self.test)
+        if not 0 <= self.test < 1 - self.holdout:
+            raise VisageError(
+                f"The test share must be 0 or more, and leave images to train on beside the "
+                f"held-out {self.holdout:g}, so it can't be {self.test:g}."
+            )
         if min(self.seed, self.split_seed) < 0:
             raise VisageError("A seed must be 0 or more.")
         if not isinstance(self.dataset, str | os.PathLike) or not str(self.dataset).isprintable():
@@ -185,7 +200,8 @@ class TrainingConfig:
             VisageError: A value that no run can have.
         """
         whole = values.get("whole_recipe")
-        return cls(**{**values, "whole_recipe": THE_RECIPES if whole is None else Recipe(**whole)})
+        recipe = THE_RECIPES if whole is None else Recipe(**whole)
+        return cls(**{"test": 0.0, **values, "whole_recipe": recipe})
 
     def architecture(self, image_shape: tuple[int, ...]) -> Architecture:
         """What the model of images of this shape is built from.
