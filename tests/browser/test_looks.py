@@ -16,8 +16,10 @@ PHONE = {"width": 390, "height": 844}
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 
-# Captions and their links, the words at the axes of charts, and what the pad says by the way.
+# Captions and their links, names below faces, the words at the axes of charts, and what the pad
+# says by the way.
 QUIET = (
+    "[class*=st-key-stop_] button p, "
     "[data-testid=stCaptionContainer] *, .xtick text, .ytick text, .g-xtitle text, "
     ".g-ytitle text, .cbaxis text, .readout, .hint, .slider .value"
 )

@@ -218,6 +218,40 @@ def test_on_a_projector_the_whole_pad_is_in_sight(browser, app, model):
                 assert box["y"] >= 0 and box["y"] + box["height"] <= 720
 
 
+def test_what_arrows_say_is_beside_the_cursor_and_apart(browser, app):
+    with Visit(browser) as visit:
+        page = visit.open(f"{app}/?model=frey-10d")
+        labels = page.locator(".overlay .arrow text")
+        expect(labels).to_have_count(2, timeout=60_000)
+        most, least = (label.bounding_box() for label in labels.all())
+        cursor = page.locator(".cursor").bounding_box()
+        assert not any(touch(*pair) for pair in [(most, least), (most, cursor), (least, cursor)])
+
+
+def touch(one: dict, other: dict) -> bool:
+    """Whether two boxes of the page overlap."""
+    return all(
+        one[start] < other[start] + other[size] and other[start] < one[start] + one[size]
+        for start, size in (("x", "width"), ("y", "height"))
+    )
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 720), (390, 844)])
+def test_all_of_z_can_be_read(browser, app, size):
+    with Visit(browser) as visit:
+        visit.page.set_viewport_size({"width": size[0], "height": size[1]})
+        page = visit.open(f"{app}/?model=frey-10d&z=-0.5,1,-1.5,2,-2.25,0.75,-1,0.5,-0.25,-3")
+        face(page)
+        readout = page.locator(".readout")
+        expect(readout).to_contain_text("−0.25, −3.00)")
+        box = readout.bounding_box()
+        for number in readout.locator("span").all():
+            inner = number.bounding_box()
+            assert box["x"] <= inner["x"]
+            assert inner["x"] + inner["width"] <= box["x"] + box["width"]
+            assert inner["y"] + inner["height"] <= box["y"] + box["height"] + 1
+
+
 def same_picture(page: Page, there: str) -> bool:
     """Whether two drawn faces agree to within a few grey values: the link rounds z."""
     measure = """async ([one, other]) => {

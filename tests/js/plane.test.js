@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { histogram } from "../../ui/browser/chart.js";
 import { stepOf } from "../../ui/browser/hands.js";
 import { cellsOf, moveToCell } from "../../ui/browser/manifold.js";
+import { placed } from "../../ui/browser/overlay.js";
 import { extentFor, project, unproject, withAxis } from "../../ui/browser/projection.js";
 
 const PLANE = { axes: [0, 1], extent: 4, side: 200 };
@@ -59,4 +60,23 @@ test("a histogram is a density", () => {
   assert.equal(heights.reduce((sum, height) => sum + height, 0), 1);
   assert.deepEqual([heights[0], heights[4], heights[7]], [0.25, 0.5, 0.25]);
   assert.ok(histogram(new Float32Array(), 4, 8).every((height) => height === 0));
+});
+
+test("labels of arrows lie beyond the cursor, on the plane and on no other", () => {
+  const labels = ["most", "least"];
+  const tips = [-300, -40, -3, 0, 2, 15, 90, 300];
+  for (const [x1, y1] of [[100, 100], [3, 4], [198, 150]]) {
+    for (const [a, b, c, d] of tips.flatMap((a) => tips.map((b) => [a, b, b + 1, a - 2]))) {
+      const ends = [[a, b], [c, d]].map(([x, y]) => ({ x1, y1, x2: x1 + x, y2: y1 + y }));
+      const [most, least] = placed(ends, labels, 200);
+      for (const { x, y, width } of [most, least]) {
+        assert.ok(x >= 0 && x + width <= 200 && y >= 7 && y <= 193, `${x} ${y}`);
+      }
+      const apart = most.x + most.width < least.x || least.x + least.width < most.x;
+      assert.ok(apart || Math.abs(most.y - least.y) > 13.9, `${a} ${b}`);
+    }
+  }
+  const short = [{ x1: 100, y1: 100, x2: 101, y2: 100 }, { x1: 100, y1: 100, x2: 99, y2: 100 }];
+  const [most, least] = placed(short, labels, 200);
+  assert.ok(most.x >= 120 && least.x + least.width <= 80);
 });

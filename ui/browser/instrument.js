@@ -11,7 +11,7 @@ import { Manifold } from "./manifold.js";
 import { Overlay } from "./overlay.js";
 import { Plane } from "./plane.js";
 import { Sliders } from "./sliders.js";
-import { named, tuple, written } from "./words.js";
+import { named, written } from "./words.js";
 
 export class Instrument {
   /** @type {Model | undefined} */
@@ -19,6 +19,9 @@ export class Instrument {
 
   /** @type {Float32Array} */
   z = new Float32Array(2);
+
+  /** @type {HTMLElement[]}  What stands for each latent in the line that writes z out. */
+  numbers = [];
 
   /**
    * @param {ParentNode} root  What holds the elements of `pad.html`.
@@ -126,9 +129,25 @@ export class Instrument {
     this.sliders.point(z, this.plane.extent);
     if (this.shown.faces) this.manifold.show(this.plane.view, z);
     const { pad, axes } = this.plane;
-    this.readout.textContent = `z = ${tuple(z)}`;
+    this.tell(z);
     pad.setAttribute("aria-valuenow", z[axes[0]].toFixed(2));
     const latents = axes.map((k) => `${named(k)} ${written(z[k])}`);
     pad.setAttribute("aria-valuetext", latents.join(", "));
+  }
+
+  /**
+   * Write z out, each of its numbers in a place of its own: as many lines whatever their signs.
+   *
+   * @param {Float32Array} z
+   */
+  tell(z) {
+    if (this.numbers.length !== z.length) {
+      this.numbers = Array.from(z, () => document.createElement("span"));
+      const spaced = this.numbers.flatMap((number, k) => (k ? [" ", number] : [number]));
+      this.readout.replaceChildren("z = (", ...spaced);
+    }
+    this.numbers.forEach((number, k) => {
+      number.textContent = written(z[k]) + (k + 1 < z.length ? "," : ")");
+    });
   }
 }

@@ -11,6 +11,14 @@ import { project } from "./projection.js";
 /** How far z may be from where an arrow starts before it fades. */
 const AWAY = 0.01;
 
+/** Pixels around z that the cursor hides, and between a tip and what it says. */
+const HIDDEN = 13;
+const GAP = 8;
+
+/** What a line of a label takes in pixels: its height, and the width of a letter. */
+const LINE = 14;
+const LETTER = 7;
+
 export class Overlay {
   /** @type {{group: SVGElement, at: number[]}[]} */
   arrows = [];
@@ -27,15 +35,19 @@ export class Overlay {
    * @param {{axes: number[], extent: number, side: number}} plane
    */
   draw(arrows, plane) {
-    this.arrows = arrows.map(({ vector, at, label }) => {
+    const lines = arrows.map(({ vector, at }) => {
       const [x1, y1] = project(at, plane);
       const [x2, y2] = project(at.map((latent, k) => latent + vector[k]), plane);
+      return { x1, y1, x2, y2 };
+    });
+    const places = placed(lines, arrows.map(({ label }) => label), plane.side);
+    this.arrows = arrows.map(({ at, label }, i) => {
       const group = drawn("g", { class: "arrow" });
-      const anchor = x2 < x1 ? "end" : "start";
-      const x = x2 + 8 * Math.sign(x2 - x1);
+      const { x, y, width, isLeft } = places[i];
+      const anchor = isLeft ? "end" : "start";
       group.append(
-        drawn("line", { x1, y1, x2, y2, "marker-end": "url(#tip)" }),
-        drawn("text", { x, y: y2 + 4, "text-anchor": anchor }, label),
+        drawn("line", { ...lines[i], "marker-end": "url(#tip)" }),
+        drawn("text", { x: isLeft ? x + width : x, y: y + 4, "text-anchor": anchor }, label),
       );
       return { group, at };
     });
@@ -53,6 +65,45 @@ export class Overlay {
       group.classList.toggle("left", away);
     }
   }
+}
+
+/**
+ * Where each arrow's label goes: beyond its tip and, where the plane shows little of the arrow,
+ * beyond the cursor; on the plane, and on no other label.
+ *
+ * @param {{x1: number, y1: number, x2: number, y2: number}[]} lines  In pixels of the plane.
+ * @param {string[]} labels
+ * @param {number} side  The plane's.
+ * @returns {{x: number, y: number, width: number, isLeft: boolean}[]}  The left edge and the
+ *   middle's height of each.
+ */
+export function placed(lines, labels, side) {
+  /** @type {{x: number, y: number, width: number, isLeft: boolean}[]} */
+  const places = [];
+  lines.forEach(({ x1, y1, x2, y2 }, i) => {
+    const length = Math.hypot(x2 - x1, y2 - y1);
+    const [right, down] = length ? [(x2 - x1) / length, (y2 - y1) / length] : [1, 0];
+    const reach = Math.max(length, HIDDEN) + GAP;
+    const width = LETTER * labels[i].length;
+    const isLeft = right < 0;
+    const x = x1 + reach * right - (isLeft ? width : 0);
+    const place = {
+      x: Math.min(Math.max(x, 2), side - width - 2),
+      y: Math.min(Math.max(y1 + reach * down, LINE / 2), side - LINE / 2),
+      width,
+      isLeft,
+    };
+    for (const other of places) {
+      const beside = place.x + width < other.x || other.x + other.width < place.x;
+      if (beside || Math.abs(place.y - other.y) >= LINE) continue;
+      // Away from z, where the cursor is, and from the plane's edge.
+      const away = Math.sign(down) || (place.y > side / 2 ? -1 : 1);
+      const y = other.y + away * LINE;
+      place.y = y < LINE / 2 || y > side - LINE / 2 ? other.y - away * LINE : y;
+    }
+    places.push(place);
+  });
+  return places;
 }
 
 function head() {

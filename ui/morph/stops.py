@@ -47,7 +47,7 @@ def choose_stops(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
                     icon=":material/close:",
                     icon_position="right",
                     type="tertiary",
-                    help="Take this face out",
+                    help="Take this face out" if len(stops) > 2 else "A path needs two faces",
                     disabled=len(stops) <= 2,
                     on_click=stops.__delitem__,
                     args=(number - 1,),
