@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from benchmarks import nasty_files
 from ui.photo import surprising
 from ui.photo_frame import Frame, _checked, fitting
 from vae import datasets, runs
@@ -270,6 +271,16 @@ def test_what_is_not_kept_is_said_in_the_preview(faces):
     assert errors(app) == []
     app = upload(look_at(app, BRING), ("faces.npz", buffer.getvalue()))
     assert "was stored before" in said(click(app, "Store"))
+
+
+def test_a_look_that_was_ended_is_said_beside_its_pictures(faces, monkeypatch):
+    monkeypatch.setenv("VISAGE_MAX_LOOK_SECONDS", "2")
+    slow = [(f"{place}.bmp", nasty_files.bmp_of_runs()) for place in (1, 2)]
+    app = upload(look_at(visit(), BRING), ("0.png", png(faces[0])), *slow)
+    assert errors(app) == []
+    (warning,) = app.warning
+    assert warning.value.startswith("The look was ended after 1 image: ")
+    assert "takes over 2 s to read, the limit" in warning.value
 
 
 def test_a_photo_lands_among_the_faces(faces):

@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks import nasty_files
 from benchmarks.nasty_files import NASTY
 from vae import datasets
-from vae.datasets import confined, ingest
+from vae.datasets import confined, ingest, reader
 from vae.datasets.ingest import Choices, look, store
 from vae.errors import VisageError
 
@@ -83,10 +83,13 @@ def test_a_look_takes_a_sample(sets):
     found = look(given("thirty deep pngs"))
     assert found.count == 30
     assert 1 <= len(found.pictures) <= 30
+    # However fast the machine, it is said if there are fewer than there would be.
+    assert bool(found.cut_short) == (len(found.pictures) < reader.SAMPLES)
     files = {"a.npz": io.BytesIO(nasty_files.large_npz(3_000))}
     found = look(files)
     assert (found.count, found.sizes) == (3_000, {(252, 256): 3_000})
     assert len(found.pictures) == 24
+    assert found.cut_short == ""
     many = {
         f"{place}.png": io.BytesIO(png(np.full((2, 2), place % 256, np.uint8)))
         for place in range(2_500)
@@ -135,9 +138,25 @@ def test_a_set_of_slow_pictures_is_given_up(sets, monkeypatch):
     slow = nasty_files.bmp_of_runs()
     files = {"0.png": png(np.full((4, 4), 9, np.uint8))} | {f"{n}.bmp": slow for n in range(1, 4)}
     found = look({name: io.BytesIO(content) for name, content in files.items()})
+    assert len(found.pictures) == 1
+    assert found.cut_short.startswith("The look was ended after 1 image: the upload: 1.bmp takes")
     with pytest.raises(VisageError, match=r"2\.bmp takes over 2 s"):
         store(found, "slow", Choices((4, 4)))
     assert nothing_is_left(sets)
+
+
+def test_a_look_that_stops_itself_says_so(sets, monkeypatch):
+    monkeypatch.setattr(reader, "FOR_SAMPLES", 0)
+    files = {f"{n}.png": io.BytesIO(png(np.full((4, 4), n, np.uint8))) for n in range(3)}
+    _, source = ingest.source_of(files, ingest.Layout())
+    request = reader.Request("look", source.kind)
+    told = [head for head, _ in reader.answers(request, source.file)]
+    assert [head["cut_short"] for head in told if "cut_short" in head] == [
+        "they take long to read."
+    ]
+    monkeypatch.setattr(confined, "look", lambda source: reader.answers(request, source.file))
+    found = look(files)
+    assert found.cut_short == "The look was ended after 1 image: they take long to read."
 
 
 def test_a_slow_photo_is_refused(monkeypatch):

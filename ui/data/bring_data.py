@@ -136,6 +136,8 @@ def describe(found: Found) -> None:
         st.caption(
             f"Told from {found.looked_at:,} of them; all are looked at when they are stored."
         )
+    if found.cut_short:
+        st.warning(words.plain(found.cut_short), icon=":material/timer_off:")
     if found.not_kept:
         st.info(words.plain(found.not_kept), icon=":material/label_off:")
     if found.ignored:

@@ -92,6 +92,8 @@ class Found:
         skipped_count: How many there are of those.
         ignored: Links and paths that lead out of the source.
         not_kept: What else is in it and is not stored, in a sentence; empty if there is nothing.
+        cut_short: Why there are fewer pictures of it than there would be, in a sentence; empty if
+            there are as many.
         pictures: A few of its images as they are, uint8, of shape (H, W) or (H, W, 3) each.
         source: Where it lies.
     """
@@ -105,6 +107,7 @@ class Found:
     skipped_count: int
     ignored: int
     not_kept: str
+    cut_short: str
     pictures: tuple[np.ndarray, ...] = field(repr=False)
     source: Brought = field(repr=False)
 
@@ -213,7 +216,7 @@ def look(
     except OSError as error:
         raise VisageError(f"{given} can't be read: {error.strerror or error}.") from error
     description: dict | None = None
-    pictures, are_grey = [], []
+    pictures, are_grey, why = [], [], ""
     try:
         for head, content in confined.look(source):
             if "count" in head:
@@ -221,11 +224,13 @@ def look(
             elif content:
                 pictures.append(np.frombuffer(content, np.uint8).reshape(head["shape"]))
                 are_grey.append(head["grey"])
+            why = head.get("cut_short", why)
             progress(head.get("share", 1.0))
-    except EndedError:
+    except EndedError as ended:
         # What it has told until then is as true as ever.
         if description is None or not pictures:
             raise
+        why = str(ended)
     if description is None:
         raise AssertionError("a look ends with a description")
     colour = description["colour"]
@@ -241,6 +246,7 @@ def look(
         description.get("skipped_count", 0),
         description.get("ignored", 0),
         _not_kept(description),
+        why and f"The look was ended after {_images(len(pictures))}: {why}",
         tuple(pictures),
         source,
     )
@@ -302,6 +308,10 @@ def _packed(files: Mapping[str, BinaryIO]) -> BinaryIO:
                 shutil.copyfileobj(file, out, 2**20)
     packed.flush()
     return packed
+
+
+def _images(count: int) -> str:
+    return f"{count:,} {'image' if count == 1 else 'images'}"
 
 
 def _not_kept(description: dict) -> str:

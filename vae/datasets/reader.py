@@ -149,6 +149,7 @@ def look_at_files(images: ImageFiles) -> Iterator[Answer]:
     began = time.process_time()
     for index, content in zip(indices, images.contents(indices), strict=True):
         if index != indices[0] and time.process_time() - began > FOR_SAMPLES * seconds:
+            yield {"cut_short": "they take long to read."}, b""
             break
         yield {"about": skipped_file(images.names[index], "").name}, b""
         if not isinstance(content, Skipped):
