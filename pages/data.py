@@ -41,8 +41,8 @@ def explain() -> None:
         "A data set is many images of one size. Look at one before you train on it: the mean "
         "is what a model without any latent would draw, and the variance is what is left for "
         "the latents to explain. "
-        "Images that are there twice may end up on both sides of the split, where they make "
-        "the held-out figures too good; an image of one colour teaches nothing. "
+        "Images that are there twice may end up in several sets of the split, where they make "
+        "the figures of the other sets too good; an image of one colour teaches nothing. "
         "Bring your own images and they appear wherever a data set is chosen."
     )
     st.latex(

@@ -87,6 +87,7 @@ def choose_faces(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
             default=next(iter(parts)),
             required=True,
             format_func=lambda part: f"{part} · {len(parts[part]):,}",
+            help=words.meaning(*(part for part in parts if part != "all")) or None,
             key="reconstruct_part",
             persist_state="session",
         )

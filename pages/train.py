@@ -39,9 +39,10 @@ def explain() -> None:
     st.markdown(
         "Training moves the weights of encoder and decoder uphill on the ELBO, a lower bound "
         "on how likely the model finds the images, a minibatch at a time. "
-        "The held-out curve is the same figure for images it never trains on: where it falls "
+        "The validation curve is the same figure for images it never trains on: where it falls "
         "while the training curve rises, the model learns its images by heart, so the best "
-        "model by that curve is the one that is kept. "
+        "model by that curve is the one that is kept. That choice flatters it, so at the end both "
+        "models are judged once on the test set, which nothing has seen. "
         "Of the two terms, the log-likelihood says how well faces are rebuilt, and the KL "
         "divergence how much their latents tell: a latent that tells nothing is not in use."
     )

@@ -119,6 +119,8 @@ def test_ranks_learn_what_one_process_learns(tmp_path, alone):
     assert ranks.returncode == 0, problems
     found = json.loads(out.splitlines()[-1])
     assert found["heldout_elbo"] == pytest.approx(alone["heldout_elbo"], abs=1)
+    assert found["test_elbo"] == pytest.approx(alone["test_elbo"], abs=1)
+    assert found["test"]["images"] == alone["test"]["images"] == 40
     one, two = (load_checkpoint(each["checkpoint"]).model for each in (alone, found))
     for ours, theirs in zip(one.parameters(), two.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.02)

@@ -250,6 +250,26 @@ def test_reconstruct_shows_faces_with_their_figures(part, order, shipped):
     assert all("log-likelihood" in text and "KL" in text for text in figures)
 
 
+def test_where_there_is_a_test_set_its_figure_is_the_model_s(shipped):
+    tested = {"elbo": 498.7, "elbo_error": 17.2, "images": 40}
+    split = OLIVETTI["split"] | {"test": 0.1}
+    save_model(shipped / "old.safetensors", **OLIVETTI)
+    save_model(shipped / "tested.safetensors", **OLIVETTI | {"test": tested, "split": split})
+    app = visit("reconstruct", model="tested")
+    said = app.sidebar.caption[0]
+    assert "Test ELBO 499 ± 17 nats" in said.value and "512" not in said.value
+    assert "nothing sees before training is over" in said.help
+    control = app.segmented_control(key="reconstruct_part")
+    assert control.options == ["test · 40", "validation · 40", "training · 320"]
+    for part in ("validation", "test"):
+        app.segmented_control(key="reconstruct_part").set_value(part).run()
+        assert sentences(app) == [] and len(app.get("image")) == 8
+    app.selectbox(key="model").select("old").run()
+    assert sentences(app) == [] and len(app.get("image")) == 8
+    said = app.sidebar.caption[0].value
+    assert "Held-out ELBO 512 nats" in said and "Held-out images also chose the step" in said
+
+
 def test_best_faces_have_a_higher_elbo_than_worst(shipped):
     save_model(shipped / "a.safetensors", **OLIVETTI)
     app = visit("reconstruct")

@@ -104,13 +104,47 @@ def test_what_was_chosen_is_what_is_started(monkeypatch):
     assert app.query_params["run"] in (run.name, [run.name])
 
 
+def test_a_new_run_s_three_sets_are_chosen_and_counted(monkeypatch):
+    launched = []
+    monkeypatch.setattr(Run, "launch", lambda run: launched.append(run))
+    app = visit()
+    assert "320 training · 40 validation · 40 test" in sentences(app)
+    app.segmented_control(key="new_split").set_value("blocks").run()
+    assert "280 training · 40 validation · 80 test" in sentences(app)
+    app.number_input(key="new_split_seed").set_value(3)
+    press(app, "Start training")
+    (run,) = launched
+    chosen = run.config
+    assert (chosen.split, chosen.split_seed, chosen.holdout, chosen.test) == (
+        "blocks",
+        3,
+        0.1,
+        0.2,
+    )
+    app = visit()
+    app.segmented_control(key="train_view").set_value("New run").run()
+    app.slider(key="new_test_random").set_value(0.0).run()
+    assert "360 training · 40 validation" in sentences(app)
+    app.slider(key="new_holdout").set_value(0.5)
+    app.slider(key="new_test_random").set_value(0.5).run()
+    assert "leave images to train on" in sentences(app) and len(app.error) == 1
+    assert next(button for button in app.button if button.label == "Start training").disabled
+
+
+def test_a_run_of_before_there_was_a_test_set_says_what_chose_its_step():
+    trained("old", test=0)
+    app = visit(run="old")
+    assert "Held-out, which also chose the step: ELBO" in sentences(app)
+    assert "Held-out images also chose the step" in app.sidebar.caption[0].value
+
+
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
         ("new_hidden_default_200 200 200", "two hundred", "whole numbers, one a layer"),
         ("new_hidden_default_200 200 200", "0", "these are 0."),
         ("new_hidden_default_200 200 200", "99999 99999", "A model may have"),
-        ("new_batch", 1_000, "larger than the training set of 360"),
+        ("new_batch", 1_000, "larger than the training set of 320"),
     ],
 )
 def test_a_bad_choice_gets_a_sentence_and_no_run(key, value, sentence):
@@ -134,11 +168,17 @@ def test_a_finished_run_is_shown_whole_and_asks_nothing(monkeypatch):
     app = visit(run=run.name)
     assert asked == [None, None]
     assert {"Go on", "Rename", "Delete faces", "Explore this model"} <= labels(app)
-    assert {metric.label for metric in app.metric} >= {"Training ELBO", "Best held-out"}
+    assert {metric.label for metric in app.metric} >= {"Training ELBO", "Best validation"}
     assert len(app.get("plotly_chart")) == 7
     assert len(app.get("image")) == 3
     assert "The manifold at step" in sentences(app)
     assert "by importance weighting of 40 images; " in sentences(app)
+    best, last = run.results(), run.last_results()
+    told = f"Test: ELBO {best.test.elbo:.0f} ± {best.test.elbo_error:.0f} nats for the best model"
+    assert told.replace("-", "−") in sentences(app)
+    if best.step != last.step:
+        told = f"and {last.test.elbo:.0f} ± {last.test.elbo_error:.0f} at the end"
+        assert told.replace("-", "−") in sentences(app)
     assert run.name in app.selectbox(key=PICKER).options
 
 
@@ -318,7 +358,13 @@ def test_compared_runs_show_only_the_settings_that_differ():
     assert not app.exception
     table = app.dataframe[0].value
     assert list(table.columns) == ["two", "one"]
-    assert set(table.index) >= {"latent dim", "seed", "held-out ELBO, nats", "best at step"}
+    assert set(table.index) >= {
+        "latent dim",
+        "seed",
+        "test ELBO, best",
+        "test ELBO, last",
+        "best at step",
+    }
     assert not {"batch size", "recipe", "hidden dims"} & set(table.index)
     assert len(app.get("image")) == 2
     app.multiselect(key="compared").set_value([]).run()
@@ -330,9 +376,9 @@ def test_compared_runs_on_different_data_are_not_held_against_each_other():
     trained("two", steps=2, split="last")
     app = visit()
     app.segmented_control(key="train_view").set_value("Compare").run()
-    assert "hold out different images" in sentences(app)
+    assert "tested on different images" in sentences(app)
     app.segmented_control(key="compared_field").set_value("Training ELBO").run()
-    assert "hold out different images" not in sentences(app)
+    assert "tested on different images" not in sentences(app)
     config = json.loads((run.path / "config.json").read_text())
     (run.path / "config.json").write_text(json.dumps(config | {"dataset": "frey"}))
     app.run()
@@ -364,8 +410,8 @@ def test_compared_runs_are_asked_again_while_one_is_alive(monkeypatch):
     assert asked == [watch.REFRESH, watch.REFRESH_PICTURES]
     # What Watch shows: the latest record, not a checkpoint of some seconds ago.
     column = app.dataframe[0].value["now"]
-    assert column["training ELBO, nats"] == "800.5"
-    assert column["held-out ELBO, nats"] == "799.5"
+    assert column["training ELBO, last"] == "800.5"
+    assert column["validation ELBO, last"] == "799.5"
     assert column["steps taken"] == "20"
     run.set_status(state="stopped")
     asked.clear()
@@ -418,7 +464,7 @@ def test_the_words_of_a_run_explain_themselves():
     app = visit(run="one")
     met = {metric.label: metric.help for metric in app.metric}
     assert "never more than log p(x)" in met["Training ELBO"]
-    assert "never trained on" in met["Held-out ELBO"] and "1.44 bits" in met["Held-out ELBO"]
+    assert "never trains on" in met["Validation ELBO"] and "1.44 bits" in met["Validation ELBO"]
     assert "from the prior" in met["KL divergence"]
     said = {caption.value: caption.help for caption in app.caption}
     (best,) = (hover for words, hover in said.items() if "latents in use" in words)

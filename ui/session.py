@@ -12,7 +12,7 @@ from ui import library
 from ui.charts import latent_name
 from ui.library import Choice
 from ui.navigation import navigate
-from ui.words import meaning, number, plain
+from ui.words import meaning, plain, with_error
 from vae.errors import VisageError
 from vae.models import collection
 from vae.models.checkpoint import Checkpoint
@@ -49,7 +49,9 @@ def picked_model() -> Iterator[None]:
         choice = choices[st.session_state.model]
         st.caption(
             _description(choice),
-            help=None if choice.problem else meaning("held-out", "ELBO", "log p(x)", "nats"),
+            help=None
+            if choice.card is None
+            else meaning(choice.card.measured_on, "ELBO", "log p(x)", "±", "nats"),
         )
     st.session_state.model_in_url = choice.name
     if st.query_params.get("model") != choice.name:
@@ -128,10 +130,14 @@ def _description(choice: Choice) -> str:
     latents = card.latent_dim
     dataset = plain(Path(choice.dataset).name[:60]) or "faces"
     lines = [f"{latents} latent{'s' if latents > 1 else ''} of {dataset}"]
-    if card.heldout.elbo is not None:
-        lines.append(f"held-out ELBO {number(card.heldout.elbo)} nats")
-    if card.heldout.importance_weighted is not None:
-        lines.append(f"held-out log p(x) ≈ {number(card.heldout.importance_weighted)} nats")
+    found, images = card.quality, card.measured_on
+    if found.elbo is not None:
+        lines.append(f"{images} ELBO {with_error(found.elbo, found.elbo_error)} nats")
+    if found.importance_weighted is not None:
+        bound = with_error(found.importance_weighted, found.importance_weighted_error)
+        lines.append(f"{images} log p(x) ≈ {bound} nats")
+    if found.elbo is not None and images != "test":
+        lines.append(f"{images} images also chose the step")
     brought = choice.path.parent == collection.folder()
     lines.append("your run" if choice.state else "uploaded" if brought else "shipped")
     if (when := card.trained_at) is not None:

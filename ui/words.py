@@ -1,6 +1,6 @@
 """Figures, texts and errors as people read them, and what the words of the paper mean."""
 
-__all__ = ["duration", "meaning", "number", "plain", "sentences"]
+__all__ = ["duration", "meaning", "number", "plain", "sentences", "with_error"]
 
 import contextlib
 import re
@@ -23,7 +23,16 @@ MEANINGS = {
     "log p(z)": "the log-density of the prior at a latent point: highest at the origin.",
     "nats": "the unit of information with the natural logarithm; 1 nat is 1.44 bits. Pixels "
     "have densities, not probabilities, so figures may lie above 0.",
-    "held-out": "measured on images that it never trained on.",
+    "training": "the images that the model learns from.",
+    "validation": "images that it never trains on, and which the best step is chosen on: that "
+    "makes their figures a little too good.",
+    "test": "images that nothing sees before training is over, neither the weights nor the choice "
+    "of the best step: what tells a model's quality.",
+    "held-out": "images that it never trained on. There was no test set yet, so they also chose "
+    "the best step: that makes their figures a little too good.",
+    "±": "the standard error of a mean over images, as if they had been drawn one by one: so far "
+    "the mean over very many may well lie from it. Frames of a video are alike: read it as a "
+    "least value.",
     "latents in use": "latents that change with the image; one that always stays as the prior "
     "has it tells nothing.",
     "metric": "how far apart two nearby latent points lie when their images are compared: the "
@@ -47,6 +56,12 @@ MEANINGS = {
 def number(value: float, digits: int = 0) -> str:
     """A figure as people read it: thousands apart, and a minus sign that is one."""
     return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def with_error(value: float, error: float | None, digits: int = 0) -> str:
+    """A figure with its standard error, where that is known: 985 ± 20."""
+    told = number(value, digits)
+    return told if error is None else f"{told} ± {number(error, digits)}"
 
 
 def plain(text: str) -> str:

@@ -11,11 +11,11 @@ from vae import runs
 
 ROOT = Path(__file__).parents[2]
 
-# Where the last point of the held-out curve lies, as drawn: its sample count.
+# Where the last point of the validation curve lies, as drawn: its sample count.
 LAST_SAMPLES = """() => {
     const chart = document.querySelector(".st-key-run_elbo .js-plotly-plot");
     const lines = (chart && chart._fullData) || [];
-    const line = lines.find((one) => one.name === "held out");
+    const line = lines.find((one) => one.name === "validation");
     return line && line.x.length ? line.x[line.x.length - 1] : 0;
 }"""
 

@@ -10,6 +10,7 @@ from ui.trash import Kind
 from vae import limits
 from vae.errors import VisageError
 from vae.models import collection, onnx
+from vae.models.card import ModelCard
 from vae.names import name_from
 
 
@@ -25,11 +26,15 @@ def show() -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "held-out ELBO, nats": st.column_config.NumberColumn(
-                format="%.1f", help=words.meaning("held-out", "ELBO", "nats")
+            "ELBO, nats": st.column_config.NumberColumn(
+                format="%.1f", help=words.meaning("ELBO", "nats")
             ),
+            "± ELBO": st.column_config.NumberColumn(format="%.1f", help=words.meaning("±")),
             "log p(x)": st.column_config.NumberColumn(
-                format="%.1f", help=words.meaning("held-out", "log p(x)", "nats")
+                format="%.1f", help=words.meaning("log p(x)", "nats")
+            ),
+            "measured on": st.column_config.TextColumn(
+                help=words.meaning("test", "validation", "held-out")
             ),
             "latents in use": st.column_config.NumberColumn(help=words.meaning("latents in use")),
         },
@@ -51,11 +56,21 @@ def row(choice: Choice) -> dict:
             "images": "×".join(map(str, card.image_shape)),
             "latents": card.latent_dim,
             "hidden": card.architecture.network.in_words(),
-            "held-out ELBO, nats": card.heldout.elbo,
-            "log p(x)": card.heldout.importance_weighted,
+            "ELBO, nats": card.quality.elbo,
+            "± ELBO": card.quality.elbo_error,
+            "log p(x)": card.quality.importance_weighted,
+            "measured on": measured_on(card),
             "latents in use": card.active_units,
         }
     return row | {"from": origin(choice)}
+
+
+def measured_on(card: ModelCard) -> str:
+    """The images that a model's figures are of, and what to mind of them."""
+    if card.quality.elbo is None:
+        return "unknown"
+    images = card.measured_on
+    return images if images == "test" else f"{images}, which also chose the step"
 
 
 def origin(choice: Choice) -> str:

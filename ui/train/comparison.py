@@ -13,6 +13,7 @@ from ui import charts, words
 from ui.train import audience, watch
 from ui.words import plain
 from vae.errors import VisageError
+from vae.models.card import Figures
 from vae.runs import Run, Status
 from vae.runs.metrics import Records
 
@@ -20,22 +21,14 @@ from vae.runs.metrics import Records
 MOST = 5
 
 FIELDS = {
-    "Held-out ELBO": "heldout_elbo",
+    "Validation ELBO": "heldout_elbo",
     "Training ELBO": "elbo",
-    "Held-out log-likelihood": "heldout_log_likelihood",
-    "Held-out KL": "heldout_kl",
+    "Validation log-likelihood": "heldout_log_likelihood",
+    "Validation KL": "heldout_kl",
 }
 
-
-# The figures that runs come to, and their decimals.
-RESULTS = {
-    "held-out ELBO, nats": 1,
-    "held-out log p(x)": 1,
-    "training ELBO, nats": 1,
-    "held-out KL, nats": 1,
-    "latents in use": 0,
-    "best at step": 0,
-}
+# The sets that figures are of, what counts most first.
+SETS = ("test", "validation", "training")
 
 Drawing = Callable[[dict[str, Run], dict[str, Status], str], None]
 
@@ -57,11 +50,11 @@ def compare(found: dict[str, Run]) -> None:
     field = st.segmented_control(
         "Curve",
         list(FIELDS),
-        default="Held-out ELBO",
+        default="Validation ELBO",
         required=True,
         key="compared_field",
         help=words.meaning(
-            "held-out",
+            "validation",
             "ELBO",
             "log-likelihood",
             "KL divergence",
@@ -120,6 +113,12 @@ def draw_figures(chosen: dict[str, Run], states: dict[str, Status], field: str) 
         height="content",
         alt="Settings and results of the runs, a run a column",
     )
+    st.caption(
+        "Figures in nats an image, ± their standard error over images: of each set first the best "
+        "model's, whose step validation chose, then the last one's. A test set is looked at once, "
+        "when a run has come to its end; runs of before there was one have none.",
+        help=words.meaning(*SETS, "±"),
+    )
 
 
 def difference(chosen: dict[str, Run], field: str) -> str:
@@ -132,11 +131,11 @@ def difference(chosen: dict[str, Run], field: str) -> str:
             "depends on the images and on how many pixels they have: compare the shapes of "
             "these curves, not their heights."
         )
-    held = {(config.split, config.holdout, config.split_seed) for config in configs}
-    if len(held) > 1 and field.startswith("Held-out"):
+    held = {(config.split, config.holdout, config.test, config.split_seed) for config in configs}
+    if len(held) > 1 and field.startswith("Validation"):
         return (
-            "These runs hold out different images: small differences between their held-out "
-            "figures say little, and random images are easier than the last ones."
+            "These runs are validated or tested on different images: small differences between "
+            "their figures say little, and random images are easier than the last ones."
         )
     return ""
 
@@ -162,33 +161,45 @@ def table(
 
 
 def results(run: Run, status: Status, records: Records) -> dict[str, str]:
-    """What a run has come to: its best model's figures or, while it is alive, the latest."""
-    card = None if status.is_alive else run.results()
-    best = records.best
+    """What a run has come to: its best model and its last or, while it is alive, the latest."""
+    rows = {"state": status.state}
     if status.is_alive:
-        step = int(records.last("step") or 0)
-        figures = [
-            records.last("heldout_elbo"),
-            None,
-            records.last("elbo"),
-            records.last("heldout_kl"),
-            None,
-            best and best[0],
-        ]
+        best, none = records.best, Figures()
+        rows["steps taken"] = f"{int(records.last('step') or 0):,}"
+        of_best, of_last = (
+            (none, Figures(elbo=best[2] if best else None), none),
+            (
+                none,
+                Figures(elbo=records.last("heldout_elbo"), kl=records.last("heldout_kl")),
+                Figures(elbo=records.last("elbo")),
+            ),
+        )
+        units, best_step = None, best and best[0]
     else:
-        step = status.step
-        figures = [
-            card and card.heldout.elbo,
-            card and card.heldout.importance_weighted,
-            card and card.train.elbo,
-            card and card.heldout.kl,
-            card and card.active_units,
-            card and card.step,
-        ]
-    rows = {"state": status.state, "steps taken": f"{step:,}"}
-    for (label, digits), value in zip(RESULTS.items(), figures, strict=True):
-        rows[label] = "–" if value is None else words.number(value, digits)
+        rows["steps taken"] = f"{status.step:,}"
+        cards = run.results(), run.last_results()
+        of_best, of_last = (
+            (card.test, card.heldout, card.train) if card else (Figures(),) * 3 for card in cards
+        )
+        units, best_step = (cards[0].active_units, cards[0].step) if cards[0] else (None, None)
+    for images, best, last in zip(SETS, of_best, of_last, strict=True):
+        rows[f"{images} ELBO, best"] = told(best.elbo, best.elbo_error)
+        rows[f"{images} ELBO, last"] = told(last.elbo, last.elbo_error)
+        if images != "training":
+            rows[f"{images} log p(x), best"] = told(
+                best.importance_weighted, best.importance_weighted_error
+            )
+    # Of a run that is alive the latest is all that is known.
+    kl = of_last[1] if status.is_alive else of_best[1]
+    rows["validation KL"] = told(kl.kl, kl.kl_error)
+    rows["latents in use"] = told(units, digits=0)
+    rows["best at step"] = told(best_step, digits=0)
     return rows
+
+
+def told(value: float | None, error: float | None = None, digits: int = 1) -> str:
+    """A figure with its standard error, or a dash for what is unknown."""
+    return "–" if value is None else words.with_error(value, error, digits)
 
 
 def draw_manifolds(chosen: dict[str, Run], states: dict[str, Status], field: str) -> None:

@@ -2,12 +2,14 @@
 
 __all__ = ["offer"]
 
+import contextlib
 from typing import Any
 
 import streamlit as st
 
 from ui import library, missing_data, words
 from vae import datasets, runs
+from vae.datasets.faces import SPLITS, usual_test_share
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.runs import Run
@@ -31,7 +33,7 @@ def offer() -> Run | None:
         with how:
             choices |= choose_steps(choices["recipe"], choices["latent_dim"])
         with split:
-            choices |= choose_split()
+            choices |= choose_split(choices["dataset"])
         config = None
         with words.sentences():
             config = possible(choices)
@@ -59,7 +61,9 @@ def possible(choices: dict) -> TrainingConfig:
     hidden = hidden_dims(choices["hidden"])
     others = {name: value for name, value in choices.items() if name != "hidden"}
     config = TrainingConfig(**others, hidden_dims=hidden)
-    check_memory(config, library.faces(choices["dataset"]).image_shape)
+    faces = library.faces(choices["dataset"])
+    set_sizes(faces.name, len(faces), config.holdout, config.test, config.split, config.split_seed)
+    check_memory(config, faces.image_shape)
     return config
 
 
@@ -150,29 +154,59 @@ def choose_steps(name: str, latent_dim: int) -> dict:
     }
 
 
-def choose_split() -> dict:
-    return {
-        "holdout": st.slider(
-            "Held out",
-            0.05,
-            0.5,
-            0.1,
-            0.05,
-            format="percent",
-            key="new_holdout",
+def choose_split(dataset: str) -> dict:
+    how = st.segmented_control(
+        "Which images validate and test",
+        list(SPLITS),
+        default="random",
+        required=True,
+        key="new_split",
+        persist_state="session",
+        help="Frey's frames are a video: **random** ones have near-twins in the training set. The "
+        "**last** ones, or the **first**, are a stretch of the video that it has never seen, and "
+        "**blocks** tests on one of five such stretches.",
+    )
+    left, right = st.columns(2)
+    holdout = left.slider(
+        "Validation",
+        0.05,
+        0.5,
+        0.1,
+        0.05,
+        format="percent",
+        key="new_holdout",
+        persist_state="session",
+        help=words.meaning("validation"),
+    )
+    test = right.slider(
+        "Test",
+        0.0,
+        0.5,
+        usual_test_share(how),
+        0.05,
+        format="percent",
+        # Another split suggests another share; a choice is kept while it stays.
+        key=f"new_test_{how}",
+        persist_state="session",
+        help=words.meaning("test"),
+    )
+    choices = {"holdout": holdout, "test": test, "split": how}
+    if how == "blocks":
+        choices["split_seed"] = st.number_input(
+            "Split's seed",
+            0,
+            2**31,
+            0,
+            key="new_split_seed",
             persist_state="session",
-            help="The share of the images that it never trains on, to judge it by.",
-        ),
-        "split": st.segmented_control(
-            "Which images",
-            ["random", "last"],
-            default="random",
-            required=True,
-            key="new_split",
-            persist_state="session",
-            help="Frey's frames are a video: random ones have near-twins in the training set; "
-            "the last ones are a stretch of the video that it has never seen.",
-        ),
+            help="Which of the stretches is tested on: 0 is the first of the video, 4 the last of "
+            "five. It also draws where in the others the validation images lie.",
+        )
+    # Shares that are impossible are told of where all choices are looked at.
+    with contextlib.suppress(VisageError):
+        sizes = set_sizes(dataset, len(library.faces(dataset)), **choices)
+        st.caption(" · ".join(f"{size:,} {images}" for images, size in sizes.items() if size))
+    return choices | {
         "seed": st.number_input(
             "Seed",
             0,
@@ -183,6 +217,19 @@ def choose_split() -> dict:
             help="The same seed on the same machine gives the same model, bit for bit.",
         ),
     }
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def set_sizes(
+    dataset: str, images: int, holdout: float, test: float, split: str, split_seed: int = 0
+) -> dict[str, int]:
+    """How many of a data set's images each set has.
+
+    Raises:
+        VisageError: The shares are impossible.
+    """
+    sets = library.faces(dataset).splits_indices(holdout, test, split, split_seed)
+    return {name: len(part) for name, part in sets._asdict().items()}
 
 
 def hidden_dims(text: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from ui import charts, library
 from ui.library import Stored
 from ui.pictures import data_url
 from ui.train import audience
-from ui.words import duration, meaning, number, sentences
+from ui.words import duration, meaning, number, sentences, with_error
 from vae import images, latent
 from vae.errors import VisageError
 from vae.models.card import ModelCard
@@ -43,9 +43,9 @@ FACES = 6
 
 # What each chart shows, for those who can't see it.
 CHARTS = {
-    "elbo": "The ELBO over the training samples evaluated, on training and held-out images",
-    "likelihood": "The log-likelihood over the training samples, training and held-out",
-    "kl": "The KL divergence over the training samples, training and held-out",
+    "elbo": "The ELBO over the training samples evaluated, on training and validation images",
+    "likelihood": "The log-likelihood over the training samples, training and validation",
+    "kl": "The KL divergence over the training samples, training and validation",
     "rate": "The learning rate over the training samples",
     "speed": "Steps per second over the training samples",
     "plane": "Where the training images lie in the latent space, and the posteriors of a few",
@@ -130,8 +130,8 @@ def show_drawings(run: Run, status: Status, slowness: int) -> None:
     st.image(found["manifold"], width="stretch", alt="The decoded manifold")
     st.caption(f"The manifold at step {found['step']:,}")
     if "faces" in found:
-        st.image(found["faces"], width="stretch", alt="Held-out faces and reconstructions")
-        st.caption("Six held-out faces, and below each its reconstruction")
+        st.image(found["faces"], width="stretch", alt="Validation faces and reconstructions")
+        st.caption("Six validation faces, and below each its reconstruction")
     _plot(found["plane"], "plane", 300)
     _plot(found["use"], "use", 200)
 
@@ -159,8 +159,8 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
     with st.container(horizontal=True, key="run_figures"):
         for label, value, terms in (
             ("Training ELBO", records.last("elbo"), ("ELBO", "log-likelihood", "nats")),
-            ("Held-out ELBO", records.last("heldout_elbo"), ("held-out", "ELBO", "nats")),
-            ("Best held-out", best and best[2], ("held-out", "ELBO", "nats")),
+            ("Validation ELBO", records.last("heldout_elbo"), ("validation", "ELBO", "nats")),
+            ("Best validation", best and best[2], ("validation", "ELBO", "nats")),
             ("KL divergence", records.last("kl"), ("KL divergence", "nats")),
         ):
             digits = 1 if label.startswith("KL") else 0
@@ -170,23 +170,39 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
                 help=meaning(*terms),
                 width="content",
             )
-    if not status.is_alive and (words := best_in_words(run.results())):
-        st.caption(words, help=meaning("held-out", "ELBO", "log p(x)", "latents in use", "nats"))
+    card = None if status.is_alive else run.results()
+    if card is not None and (words := quality_in_words(card, run.last_results())):
+        terms = card.measured_on, "ELBO", "±", "log p(x)", "latents in use", "nats"
+        st.caption(words, help=meaning(*terms))
 
 
-def best_in_words(card: ModelCard | None) -> str:
-    """What is known of a run's best model once it has been looked at closely, or nothing."""
-    if card is None or card.heldout.elbo is None or card.heldout.importance_weighted is None:
+def quality_in_words(best: ModelCard, last: ModelCard | None) -> str:
+    """What a run has come to, its best model and its last beside each other; or nothing."""
+    found = best.quality
+    if found.elbo is None:
         return ""
-    words = (
-        f"The best model, held out: ELBO {number(card.heldout.elbo)} nats, log p(x) ≈ "
-        f"{number(card.heldout.importance_weighted)} by importance weighting"
-    )
-    if card.heldout.importance_images is not None:
-        words += f" of {card.heldout.importance_images:,} images"
-    if card.active_units is not None:
-        words += f"; {card.active_units} of {card.latent_dim} latents in use"
-    return f"{words}."
+    is_tested = best.measured_on == "test"
+    words = "Test" if is_tested else f"{best.measured_on.capitalize()}, which also chose the step"
+    words += f": ELBO {with_error(found.elbo, found.elbo_error)} nats for the best model"
+    if best.step is not None:
+        words += f", of step {best.step:,}"
+    # The same images, or the two are no pair.
+    at_end = (last.test if is_tested else last.heldout) if last is not None else found
+    if last is not None and last.step != best.step and at_end.elbo is not None:
+        words += f", and {with_error(at_end.elbo, at_end.elbo_error)} at the end"
+    if found.images is not None:
+        words += f", over {found.images:,} images"
+    if found.importance_weighted is not None:
+        bound = with_error(found.importance_weighted, found.importance_weighted_error)
+        words += f"; log p(x) ≈ {bound} by importance weighting"
+        if found.importance_images is not None:
+            words += f" of {found.importance_images:,} images"
+    if best.active_units is not None:
+        words += f"; {best.active_units} of {best.latent_dim} latents in use"
+    words += "."
+    if best.measured_on == "validation":
+        words += " The test set is looked at once, when the run has taken all its steps."
+    return words
 
 
 def state_in_words(status: Status) -> str:
@@ -223,7 +239,7 @@ def _kept(run: Run) -> str:
     if card.step is not None:
         words += f", of step {card.step:,}"
     if card.heldout.elbo is not None:
-        words += f", of held-out ELBO {number(card.heldout.elbo)} nats"
+        words += f", of validation ELBO {number(card.heldout.elbo)} nats"
     return f"{words}."
 
 
@@ -288,7 +304,7 @@ def metrics_file(path: Path) -> MetricsFile:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _figures(path: str, moment: int | tuple, _records: Records) -> dict[str, go.Figure]:
     def lines(field: str) -> dict:
-        both = {"training": field, "held out": f"heldout_{field}"}
+        both = {"training": field, "validation": f"heldout_{field}"}
         return {name: _records.curve(field, POINTS) for name, field in both.items()}
 
     best = None

@@ -230,6 +230,12 @@ class Run:
                 return read_card(path)
         return None
 
+    def last_results(self) -> ModelCard | None:
+        """What the last checkpoint says of itself; None before there is one."""
+        with contextlib.suppress(VisageError):
+            return read_card(self.last)
+        return None
+
     def launch(self) -> None:
         """Start (or go on with) training in a process of its own, which outlives this one.
 
