@@ -13,7 +13,7 @@ from vae.latent.refine import refine
 from vae.models.objective import elbo_given_posterior
 from vae.models.vae import Gaussian
 
-CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "olivetti-2d.safetensors"
+CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "olivetti-2d.safetensors"
 
 
 @pytest.fixture(scope="module")

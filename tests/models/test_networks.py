@@ -27,7 +27,7 @@ from vae.training.gradient import AutogradGradient, gradient_of
 from vae.training.loop import TrainingState, one_buffer, train
 from vae.training.recipes import TrainingConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

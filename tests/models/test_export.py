@@ -13,7 +13,7 @@ from vae import VAE, load_checkpoint
 from vae.errors import VisageError
 from vae.models import onnx as export
 
-CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "olivetti-2d.safetensors"
+CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "olivetti-2d.safetensors"
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch):

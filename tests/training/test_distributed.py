@@ -25,7 +25,7 @@ RANK = """
 import sys, torch
 from vae.training.distributed import add_up, joined, rank, world_size
 from vae.training.gradient import gradient_of
-from tests.test_distributed import minibatch, model
+from tests.training.test_distributed import minibatch, model
 from vae.training.loop import one_buffer
 share = slice(rank(), None, world_size())
 with joined(torch.device("cpu")):
@@ -67,7 +67,7 @@ def minibatch() -> list[torch.Tensor]:
 def torchrun(ranks: int, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, *TORCHRUN, f"--nproc-per-node={ranks}", *map(str, arguments)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.surfaces import linear, sphere
+from tests.latent.surfaces import linear, sphere
 from vae.latent.arrays import manifold_grid
 from vae.latent.grids import equal_area_grid, positions_on_grid
 from vae.latent.surface import Surface

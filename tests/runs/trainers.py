@@ -18,7 +18,7 @@ from vae.training.recipes import TrainingConfig
 # The process that trainers are forked from imports this module. It reads the images, and imports
 # what PyTorch does when its first optimiser is made, once.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.trainers"])
+processes.set_forkserver_preload(["tests.runs.trainers"])
 TrainingState(TrainingConfig(hidden_dims=(8,)), datasets.load("olivetti").image_shape)
 
 ENVIRONMENT = ("VISAGE_DATA", "VISAGE_RUNS", "VISAGE_QUEUE", "VISAGE_MAX_RUNS")

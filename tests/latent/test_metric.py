@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.surfaces import linear, small_model, small_surface, sphere
+from tests.latent.surfaces import linear, small_model, small_surface, sphere
 from vae.latent.metric import (
     constant_speed,
     image_change,

@@ -15,7 +15,7 @@ from vae.runs import Run, trainer
 from vae.runs.metrics import LARGEST_READ, MetricsFile
 from vae.training.recipes import TrainingConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 RECORD = {"step": 10, "samples": 200, "seconds": 0.5, "elbo": 5.0, "kl": 1.0}
 DEEP = "[" * 100_000

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies
 
-from tests.surfaces import frey_surface, linear, small_surface, sphere
+from tests.latent.surfaces import frey_surface, linear, small_surface, sphere
 from vae.errors import VisageError
 from vae.latent.metric import image_change
 from vae.latent.paths import KINDS, SEGMENTS, frames, geodesic, route, spherical, straight

@@ -14,7 +14,7 @@ from vae import VAE, datasets, save_checkpoint
 from vae.errors import VisageError
 from vae.models.vae import Gaussian
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = ("explore", "manifold", "reconstruct")
 
 

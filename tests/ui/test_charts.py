@@ -14,7 +14,7 @@ from ui import charts
 from vae.images import tile
 from vae.latent.arrays import manifold_grid
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
 
 

@@ -19,7 +19,7 @@ from vae.models import collection
 from vae.runs import trainer
 from vae.training.recipes import TrainingConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "checkpoints" / "olivetti-2d.safetensors"
 SETS, BRING, MODELS = "Data sets", "Bring a data set", "Models"
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests import trainers
+from tests.runs import trainers
 from ui.train import watch
 from vae import datasets, load_checkpoint, runs, trash
 from vae.datasets.faces import Faces
@@ -160,7 +160,7 @@ def test_a_run_outlives_whoever_launched_it(runs_folder):
             "time.sleep(99)",
             str(run.path),
         ],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         start_new_session=True,
     )
     wait_until(lambda: run.status().state == "running")

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.test_train_page import sentences, visit
+from tests.pages.test_train_page import sentences, visit
 from vae import runs
 from vae.errors import VisageError
 from vae.models.architecture import Architecture

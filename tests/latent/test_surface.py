@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.surfaces import FREY, frey_surface, small_model, small_posterior
+from tests.latent.surfaces import FREY, frey_surface, small_model, small_posterior
 from vae.errors import VisageError
 from vae.latent.paths import geodesic
 from vae.latent.surface import LEAST_PRECISION, DecoderSurface, _fitted_weights

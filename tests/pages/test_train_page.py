@@ -16,7 +16,7 @@ from vae.runs import Run, processes, trainer
 from vae.training.loop import Progress
 from vae.training.recipes import TrainingConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PICKER = "model"
 
 

@@ -18,7 +18,7 @@ from ui.morph import film, stops
 from vae import VAE, save_checkpoint
 from vae.models.vae import Gaussian
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 OLIVETTI = {"dataset": "olivetti", "split": {"how": "random", "holdout": 0.1, "seed": 0}}
 

@@ -10,7 +10,7 @@ from vae.latent.surface import DecoderSurface, Surface
 from vae.models.checkpoint import load_checkpoint
 from vae.models.vae import VAE, Gaussian
 
-FREY = Path(__file__).parents[1] / "checkpoints" / "frey-2d.safetensors"
+FREY = Path(__file__).parents[2] / "checkpoints" / "frey-2d.safetensors"
 
 
 def linear(matrix: np.ndarray) -> Surface:

@@ -16,7 +16,7 @@ from vae.models import collection
 from vae.models.card import Figures
 from vae.models.vae import Gaussian
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = ("explore", "manifold", "reconstruct", "morph", "train", "data")
 
 HONEST = {

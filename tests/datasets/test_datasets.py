@@ -24,7 +24,7 @@ from vae.datasets.published import FREY, SOURCES, Source
 from vae.errors import VisageError
 from vae.models.card import HOW, Split
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from vae.errors import VisageError
 from vae.models.checkpoint import FORMAT_VERSION, read_card
 from vae.models.vae import Gaussian
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
