@@ -1,7 +1,7 @@
 """What it costs when many look: how long each waits, what training loses, what a session holds.
 
     python -m benchmarks.watching [--viewers 10] [--turns 4] [--seconds 15] [--dataset frey]
-    python -m benchmarks.watching crowd [--sessions 50] [--seconds 10]
+    python -m benchmarks.watching crowd [--sessions 50] [--seconds 10] [--page morph …]
 
 Starts the app and one training run, and takes turns: a while without viewers, a while with them,
 in one and the same run. A viewer is what a browser is to the server: a connection that opens the
@@ -18,6 +18,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ from vae.training.recipes import TrainingConfig
 RECORDS = 1_000_000
 
 # The pages that a crowd looks at, by their addresses; Explore has the bare one.
-CROWDED = ("", "manifold", "reconstruct", "train")
+CROWDED = ("", "manifold", "reconstruct", "morph", "train", "data")
 
 # Seconds after which a server that keeps sessions for those who come back has given them up.
 REST = 150
@@ -245,12 +246,14 @@ async def crowded(address: str, page: str, count: int, seconds: float) -> list[f
     return [wait for session in crowd for wait in session.waits]
 
 
-def report_crowd(address: str, sessions: int, seconds: float) -> None:
+def report_crowd(
+    address: str, sessions: int, seconds: float, pages: Sequence[str] = CROWDED
+) -> None:
     process = server(address)
-    for page in CROWDED:
+    for page in pages:
         asyncio.run(crowded(address, page, 2, 2))
     before = process.memory_info().rss
-    for page in CROWDED:
+    for page in pages:
         waits = asyncio.run(crowded(address, page, sessions, seconds))
         print(
             f"{page or 'explore':<12} {sessions} sessions: a rerun takes "
@@ -290,7 +293,8 @@ def main(context: click.Context, viewers: int, turns: int, seconds: float, datas
 @main.command()
 @click.option("--sessions", default=50, show_default=True)
 @click.option("--seconds", default=10.0, show_default=True)
-def crowd(sessions: int, seconds: float) -> None:
+@click.option("--page", "pages", multiple=True, help="One page alone, by its address.")
+def crowd(sessions: int, seconds: float, pages: tuple[str, ...]) -> None:
     """Many sessions on each page."""
     with tempfile.TemporaryDirectory() as folder:
         places = {
@@ -298,7 +302,7 @@ def crowd(sessions: int, seconds: float) -> None:
             "VISAGE_QUEUE": str(Path(folder, "queue")),
         }
         with served(ROOT / "app.py", places) as address:
-            report_crowd(address, sessions, seconds)
+            report_crowd(address, sessions, seconds, pages or CROWDED)
 
 
 def report_training(address: str, viewers: int, turns: int, seconds: float, dataset: str) -> None:

@@ -1,15 +1,32 @@
 """From one face to another: paths through the latent space, as films."""
 
+from typing import NamedTuple
+
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, header, library, paths, session, skeleton, words
-from ui.library import Choice
+from ui.library import Choice, Stored
 from ui.morph import film, marks, settings, stops, stretch_map
 from vae import latent
 from vae.latent.metric import image_change
 from vae.latent.paths import LatentPath, frames
 from vae.models.checkpoint import Checkpoint
+
+
+class Journey(NamedTuple):
+    """What is made of some faces.
+
+    Arguments:
+        routes: The path of each kind.
+        faces: The film along each, uint8, (T, H, W) or (T, H, W, 3).
+        changes: How much the picture changes in each step, as a chart.
+    """
+
+    routes: dict[str, LatentPath]
+    faces: dict[str, np.ndarray]
+    changes: go.Figure
 
 
 def main() -> None:
@@ -64,23 +81,31 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
             count, steady = choose_pace(checkpoint.model.image_shape)
             film_place, changes_place = reserve(260), reserve(230)
         strips_place = reserve(330)
-        surface = paths.surface(choice.stored)
-        routes = {kind: paths.route(choice.stored, chosen, kind) for kind in settings.KINDS}
-        z = {kind: frames(surface, path, count, steady) for kind, path in routes.items()}
-        faces = {kind: latent.draw(checkpoint.model, z[kind]) for kind in z}
+        journey = travelled(choice.stored, chosen, count, steady)
         with film_place.filled():
-            play(faces, routes)
+            play(journey.faces, journey.routes)
         with strips_place.filled():
-            show_strips(faces)
-            offer_files(faces, choice.name)
+            show_strips(journey.faces)
+            offer_files(journey.faces, choice.name)
         with map_place.filled():
-            clicked = stretch_map.draw(choice, checkpoint, chosen, routes)
+            clicked = stretch_map.draw(choice, checkpoint, chosen)
         with changes_place.filled():
-            draw_changes({kind: image_change(surface, z[kind]) for kind in z})
+            draw_changes(journey.changes)
     st.session_state.morph_shown = choice.stored
     if clicked is not None:
         stops.add(choice, checkpoint, clicked, "plane")
         st.rerun()
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def travelled(stored: Stored, stops: np.ndarray, count: int, steady: bool) -> Journey:
+    """The paths through the faces, (n, K), and what is seen along them, once for all visitors."""
+    surface, model = paths.surface(stored), library.load(stored).model
+    routes = {kind: paths.route(stored, stops, kind) for kind in settings.KINDS}
+    z = {kind: frames(surface, path, count, steady) for kind, path in routes.items()}
+    faces = {kind: latent.draw(model, points) for kind, points in z.items()}
+    changes = {kind: image_change(surface, points) for kind, points in z.items()}
+    return Journey(routes, faces, charts.step_changes(changes))
 
 
 def choose_pace(image_shape: tuple[int, ...]) -> tuple[int, bool]:
@@ -133,9 +158,9 @@ def show_strips(faces: dict[str, np.ndarray]) -> None:
             film.strip(film_faces, f"Film strip of the {kind} path")
 
 
-def draw_changes(changes: dict[str, np.ndarray]) -> None:
+def draw_changes(figure: go.Figure) -> None:
     st.plotly_chart(
-        charts.step_changes(changes),
+        figure,
         height=230,
         config={"displayModeBar": False},
         alt="How much the picture changes in each step",

@@ -34,7 +34,8 @@ def main() -> None:
     found = reconstructed(choice.stored, chosen, data.sha256, data)
     gallery, plane = st.columns([4, 3], gap="large")
     with gallery:
-        draw_gallery(data.images[chosen], chosen, found)
+        pictures = triples(choice.stored, chosen, data.sha256, data)
+        draw_gallery(pictures, chosen, found)
     with plane:
         draw_posteriors(choice, chosen, found)
     credit(data)
@@ -123,10 +124,18 @@ def reconstructed(
     return latent.reconstruct(library.load(stored).model, _data.pixels(chosen))
 
 
-def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructions) -> None:
+@st.cache_resource(max_entries=64, show_spinner=False)
+def triples(stored: Stored, chosen: np.ndarray, sha256: str, _data: Faces) -> list[str]:
+    """Each chosen face, its reconstruction and their difference as one picture, a data URL."""
+    originals = _data.images[chosen]
+    mean = reconstructed(stored, chosen, sha256, _data).mean
+    difference = images.differences(originals, mean, LIMIT)
+    rows = zip(originals, images.to_uint8(mean), difference, strict=True)
+    return [data_url(images.side_by_side(*row, gap=2), scale=6) for row in rows]
+
+
+def draw_gallery(pictures: list[str], chosen: np.ndarray, found: Reconstructions) -> None:
     """Original, reconstruction and difference of each face, with its figures."""
-    difference = images.differences(originals, found.mean, LIMIT)
-    reconstructions = images.to_uint8(found.mean)
     st.caption(
         "Original, reconstruction, and where the reconstruction is :red[brighter] or "
         ":blue[darker]."
@@ -134,9 +143,8 @@ def draw_gallery(originals: np.ndarray, chosen: np.ndarray, found: Reconstructio
     columns = st.columns(COLUMNS)
     for place, number in enumerate(chosen):
         with columns[place % COLUMNS].container(border=True, gap="small"):
-            triple = originals[place], reconstructions[place], difference[place]
             st.image(
-                data_url(images.side_by_side(*triple, gap=2), scale=6),
+                pictures[place],
                 width="stretch",
                 alt=f"Face {number}: original, reconstruction and difference",
             )

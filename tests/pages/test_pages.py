@@ -1,6 +1,8 @@
 """Every page, as Streamlit runs it: with data and without, with good models and bad ones."""
 
+import importlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,14 @@ PAGES = ("explore", "manifold", "reconstruct")
 
 
 def save_model(
-    path: Path, latent_dim: int = 2, image_shape: tuple = (28, 23), posterior: bool = True, **info
+    path: Path,
+    latent_dim: int = 2,
+    image_shape: tuple = (28, 23),
+    posterior: bool = True,
+    seed: int = 0,
+    **info,
 ) -> None:
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = VAE(image_shape, latent_dim, (16,))
     means = torch.randn(360, latent_dim)
     save_checkpoint(
@@ -83,6 +90,54 @@ def test_every_page_shows_every_model_that_ships(page, name, frey):
     app = visit(page, model=name)
     assert sentences(app) == []
     assert app.selectbox(key="model").value == name
+
+
+# What takes a page its time: networks, geometry, charts and pictures.
+COSTLY = (
+    "vae.latent.decode",
+    "vae.latent.draw",
+    "vae.latent.encode",
+    "vae.latent.evaluate",
+    "vae.latent.reconstruct",
+    "vae.latent.metric.image_change",
+    "vae.images.png",
+    "ui.paths.principal_directions",
+    "ui.charts.manifold",
+    "ui.charts.posteriors",
+    "ui.charts.step_changes",
+    "ui.charts.stretch",
+)
+
+
+@pytest.mark.parametrize("page", [*PAGES, "morph", "data"])
+def test_what_was_made_for_one_visitor_is_made_no_more(page, shipped, monkeypatch):
+    save_model(shipped / "model.safetensors", **OLIVETTI)
+    app = visit(page)
+    app.run()
+    made = []
+    for name in COSTLY:
+        monkeypatch.setattr(name, noted(name, made))
+    app.run()
+    assert sentences(app) == []
+    assert sentences(visit(page)) == []
+    assert made == []
+    # It is these that a page is made by.
+    if page != "data":
+        save_model(shipped / "model.safetensors", seed=1, **OLIVETTI)
+        app.run()
+        assert made
+
+
+def noted(name: str, made: list[str]) -> Callable[..., object]:
+    """A function that notes each time it is called."""
+    module, _, function = name.rpartition(".")
+    original = getattr(importlib.import_module(module), function)
+
+    def noting(*args: object, **kwargs: object) -> object:
+        made.append(name)
+        return original(*args, **kwargs)
+
+    return noting
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from ui import words
+from ui.pictures import data_url
 from vae import images
 from vae.datasets import ingest
 from vae.datasets.image_arrays import SUFFIXES
@@ -196,6 +197,12 @@ def preview(found: Found, choices: Choices) -> None:
 
 def gallery(faces: np.ndarray, alt: str, columns: int = 8) -> None:
     """Images in rows, as one picture; transparent where a row ends early."""
+    st.image(_tiled(faces, columns), width="stretch", alt=alt)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _tiled(faces: np.ndarray, columns: int) -> str:
+    """The picture of a gallery as a data URL, made once for all visitors."""
     # Drawn smaller where they are large: a page of photos would be tens of megabytes.
     step = max(1, max(faces.shape[1:3]) // LARGEST_DRAWN)
     faces = faces[:, ::step, ::step]
@@ -205,7 +212,7 @@ def gallery(faces: np.ndarray, alt: str, columns: int = 8) -> None:
     cells = np.zeros((rows * columns, height, width, 4), np.uint8)
     cells[: len(faces)] = pictures.reshape(height, len(faces), width, 4).swapaxes(0, 1)
     tiled = images.tile(cells.reshape(rows, columns, height, width, 4), gap=2, background=0)
-    st.image(images.png(tiled, scale=max(1, 900 // tiled.shape[1])), width="stretch", alt=alt)
+    return data_url(tiled, scale=max(1, 900 // tiled.shape[1]))
 
 
 def store(found: Found, name: str, choices: Choices) -> str:

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ui import address, library, link, photo, words
 from ui.latent_pad import pinned
-from ui.library import Choice
+from ui.library import Choice, Stored
 from ui.pictures import data_url
 from vae import images, latent, limits
 from vae.models.checkpoint import Checkpoint
@@ -35,7 +35,7 @@ def choose_stops(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
     """Show the chosen faces, and the ways to choose others; return their points, (n, K)."""
     stops = current(choice, checkpoint)
     z = np.array([stop.z for stop in stops])
-    faces = images.to_uint8(latent.decode(checkpoint.model, z)[0])
+    faces = decoded(choice.stored, z)
     with st.container(horizontal=True, gap="small"):
         for number, (stop, face) in enumerate(zip(stops, faces, strict=True), 1):
             with st.container(width=WIDTH, gap="xsmall"):
@@ -54,6 +54,12 @@ def choose_stops(choice: Choice, checkpoint: Checkpoint) -> np.ndarray:
                 )
     offer_more(choice, checkpoint, stops)
     return z
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def decoded(stored: Stored, z: np.ndarray) -> np.ndarray:
+    """The faces at some latent points, (n, K), uint8, (n, H, W) or (n, H, W, 3)."""
+    return images.to_uint8(latent.decode(library.load(stored).model, z)[0])
 
 
 def choose_start(

@@ -5,12 +5,13 @@ __all__ = ["draw"]
 from typing import NamedTuple
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, library, paths, session, words
 from ui.library import Choice, Stored
+from ui.morph import settings
 from vae.latent.metric import log_magnification
-from vae.latent.paths import LatentPath
 from vae.models.checkpoint import Checkpoint
 
 # Points a side of a map: finer than a screen shows.
@@ -58,37 +59,21 @@ def plane_through(means: np.ndarray, stops: np.ndarray, axes: tuple[int, int]) -
     return Plane(x, y, z)
 
 
-def draw(
-    choice: Choice,
-    checkpoint: Checkpoint,
-    stops: np.ndarray,
-    routes: dict[str, LatentPath],
-) -> np.ndarray | None:
+def draw(choice: Choice, checkpoint: Checkpoint, stops: np.ndarray) -> np.ndarray | None:
     """Draw the magnification factor with the data and paths between faces on it.
 
     Arguments:
         choice: The model.
         checkpoint: The same.
         stops: The faces, (n, K).
-        routes: Their paths by name.
 
     Returns:
         The latent point that was clicked on, (K,), or None.
     """
     latent_dim = checkpoint.model.latent_dim
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
-    means = library.posterior_means(choice.stored)
-    plane = plane_through(means, stops, axes)
     clicked = st.plotly_chart(
-        charts.stretch(
-            magnification(choice.stored, plane.z, axes),
-            plane.x,
-            plane.y,
-            means,
-            stops,
-            {kind: path.points for kind, path in routes.items()},
-            axes,
-        ),
+        _figure(choice.stored, stops, axes),
         height=520 if latent_dim > 1 else 320,
         # A click stays selected for as long as the chart is the same one.
         key=f"plane_{choice.name}_{axes}_{hash(stops.tobytes())}",
@@ -115,6 +100,22 @@ def draw(
     if latent_dim > 1:
         z[axes[1]] = clicked.selection.points[0]["y"]
     return z
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _figure(stored: Stored, stops: np.ndarray, axes: tuple[int, int]) -> go.Figure:
+    """The map with the paths through the faces, (n, K), drawn once for all visitors."""
+    means = library.posterior_means(stored)
+    plane = plane_through(means, stops, axes)
+    return charts.stretch(
+        magnification(stored, plane.z, axes),
+        plane.x,
+        plane.y,
+        means,
+        stops,
+        {kind: paths.route(stored, stops, kind).points for kind in settings.KINDS},
+        axes,
+    )
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
