@@ -10,13 +10,12 @@ __all__ = [
 ]
 
 import importlib
-import sys
 from typing import TYPE_CHECKING
 
 from vae import threads
 
 # Before torch and scipy are loaded, in the one place that every way to start a run passes.
-threads.prepare(sys.argv[1:])
+threads.prepare()
 
 if TYPE_CHECKING:
     from vae import datasets

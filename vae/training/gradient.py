@@ -130,7 +130,8 @@ class ElboGradient:
         z = m + scaled_noise
 
         self.decoder.forward(z)
-        log_determinant = log_var.sum()
+        # Image by image: the sum of all at once depends on how many threads share it.
+        log_determinant = log_var.sum(dim=1).sum()
         # -r and -r e^-s / B.
         residual = torch.sub(mean.sigmoid_(), x, out=self.residual)
         weighted = torch.sub(self.log_share, log_var, out=self.precision).exp_().mul_(residual)

@@ -34,6 +34,7 @@ from vae.models.vae import VAE
 from vae.training.distributed import add_up, rank, world_size
 from vae.training.gradient import gradient_of
 from vae.training.optimizers import OPTIMIZERS
+from vae.training.pace import ThreadTuner
 from vae.training.recipes import TrainingConfig
 
 # Steps between two records once training is under way, and between two held-out evaluations:
@@ -51,6 +52,9 @@ HELDOUT_IMAGES = 2_000
 
 # Steps between two updates of the weights' average.
 AVERAGE_EVERY = 5
+
+# Values of the gradient whose squares one thread adds up.
+NORM_ROW = 4096
 
 # The size of the noise bank, in pixels.
 NOISE_BANK = 2**20
@@ -111,6 +115,9 @@ class TrainingState:
         # The encoder's parameters come first.
         size = sum(weight.numel() for weight in self.model.encoder.parameters())
         self._encoder_weights, self._encoder_gradient = self.weights[:size], self.gradient[:size]
+        whole_rows = len(self.gradient) // NORM_ROW * NORM_ROW
+        self._gradient_rows = self.gradient[:whole_rows].view(-1, NORM_ROW)
+        self._gradient_rest = self.gradient[whole_rows:]
         self.average = self.weights.clone() if self.recipe.averaging else self.weights
         self.optimizer = OPTIMIZERS[self.recipe.optimizer](self.weights)
         self.step = 0
@@ -163,8 +170,11 @@ class TrainingState:
         if decay := self.recipe.encoder_weight_decay:
             self._encoder_gradient.add_(self._encoder_weights, alpha=decay)
         if (clip_norm := self.recipe.clip_norm) is not None:
-            # Nothing here asks for a value: on a GPU that would wait for the step to end.
-            norm = torch.linalg.vector_norm(self.gradient)
+            # Nothing here asks for a value: on a GPU that would wait for the step to end. Row by
+            # row, since the sum of all at once depends on how many threads share it.
+            rows = torch.linalg.vector_norm(self._gradient_rows, dim=1)
+            rest = torch.linalg.vector_norm(self._gradient_rest)
+            norm = torch.hypot(torch.linalg.vector_norm(rows), rest)
             self.gradient.mul_((clip_norm / norm).clamp_(max=1.0))
         self.last_rate = self.learning_rate()
         self.optimizer.step(self.gradient, self.last_rate)
@@ -265,12 +275,17 @@ def train(
     last_step, last_seconds = state.step, state.seconds
     totals = torch.zeros(2, device=state.device)
 
-    for x, encoder_input, noise in minibatches(images, state):
+    # Only here do the threads compete: a rank has one, and a GPU is fed by one.
+    tuner = ThreadTuner(None if alone and state.device.type == "cpu" else 1)
+    for x, encoder_input, noise in tuner.while_going(minibatches(images, state)):
+        began = time.perf_counter()
         totals += gradient(x, noise, encoder_input)
         add_up(state.gradient)
         state.update()
+        ended = time.perf_counter()
+        tuner.tell(ended - began)
 
-        state.seconds = time.perf_counter() - started
+        state.seconds = ended - started
         measured = is_due(state.step, evaluate_every) or state.step == config.steps
         recorded = measured or is_due(state.step, RECORD_EVERY)
         if not recorded and state.seconds - last_seconds < record_seconds:
