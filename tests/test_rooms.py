@@ -23,6 +23,7 @@ FLOORS = (
     {"vae.latent"},
     {"vae.training"},
     {"vae.runs"},
+    {"vae.commands"},
     {"vae.__main__"},
     {"ui"},
     {"pages"},

@@ -29,6 +29,6 @@ def main() -> None:
         os.execv(sys.executable, streamlit)
     if command == "--help":
         print(HELP, flush=True)
-    from vae.__main__ import main as commands
+    from vae.__main__ import start
 
-    commands(prog_name="visage")
+    start("visage")

@@ -1,0 +1,1 @@
+"""The commands of ``python -m vae``, by what they are about."""

@@ -1,0 +1,68 @@
+"""``evaluate``: a model judged on the images of its split."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vae import datasets
+from vae.commands.terminal import as_json, checkpoint_argument, nats
+from vae.errors import VisageError
+from vae.latent.arrays import active_units, encode
+from vae.models.card import Split
+from vae.models.checkpoint import load_checkpoint
+from vae.runs import trainer
+
+
+@click.command("evaluate")
+@checkpoint_argument
+@click.option("--dataset", help="Another data set than the checkpoint names.")
+@click.option("--samples", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--importance-samples", type=click.IntRange(1), default=128, show_default=True)
+@as_json
+def evaluate_command(
+    checkpoint: Path, dataset: str | None, samples: int, importance_samples: int, as_json: bool
+) -> None:
+    """Judge a model on the training, validation and test images of its split."""
+    loaded = load_checkpoint(checkpoint)
+    model, card = loaded.model, loaded.card
+    name = dataset or card.dataset
+    if not name:
+        raise VisageError(f"{checkpoint} does not say what it was trained on: give --dataset.")
+    faces = datasets.load(name)
+    if faces.image_shape != model.image_shape:
+        raise VisageError(
+            f"{checkpoint} is a model of images of {'×'.join(map(str, model.image_shape))}; those "
+            f"of {name} are of {'×'.join(map(str, faces.image_shape))}."
+        )
+    split = card.split or Split("random", 0.1, 0)
+    parts = faces.splits_indices(split.holdout, split.test, split.how, split.seed)
+    training = faces.pixels(parts.training)
+    found: dict[str, Any] = {
+        "train": trainer.summary(model, training, samples, importance_samples),
+        "heldout": trainer.summary(
+            model, faces.pixels(parts.validation), samples, importance_samples
+        ),
+        "test": None,
+    }
+    if len(parts.test):
+        tested = trainer.spread(parts.test, trainer.TESTED_IMAGES)
+        found["test"] = trainer.summary(model, faces.pixels(tested), samples, importance_samples)
+        found["test"]["images"] = len(tested)
+    active = active_units(encode(model, training))
+    if as_json:
+        click.echo(json.dumps(found | {"active_units": active}))
+        return
+    # The words of the split, where a test set is part of it.
+    labels = {"train": "training", "heldout": "validation" if found["test"] else "held-out"}
+    for part, figures in found.items():
+        if figures is not None:
+            terms = ("elbo", "log_likelihood", "kl", "importance_weighted")
+            told = (
+                f"{term} {nats(figures[term], figures.get(f'{term}_error'))}" for term in terms
+            )
+            click.echo(f"{labels.get(part, part):<11} " + "  ".join(told))
+    if not found["test"]:
+        click.echo("The held-out images also chose the step: this model has no test set.")
+    click.echo(f"{active} of {model.latent_dim} latents in use")
