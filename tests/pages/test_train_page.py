@@ -92,7 +92,7 @@ def test_what_was_chosen_is_what_is_started(monkeypatch):
     app.number_input(key="new_latent_dim").set_value(3)
     app.number_input(key="new_steps_default").set_value(500)
     app.number_input(key="new_seed").set_value(7)
-    app.segmented_control(key="new_split").set_value("last")
+    app.selectbox(key="new_split").set_value("last")
     app.text_input(key="new_hidden_default_200 200 200").set_value("20, 10")
     press(app, "Start training")
     (run,) = launched
@@ -109,7 +109,7 @@ def test_a_new_run_s_three_sets_are_chosen_and_counted(monkeypatch):
     monkeypatch.setattr(Run, "launch", lambda run: launched.append(run))
     app = visit()
     assert "320 training · 40 validation · 40 test" in sentences(app)
-    app.segmented_control(key="new_split").set_value("blocks").run()
+    app.selectbox(key="new_split").set_value("blocks").run()
     assert "280 training · 40 validation · 80 test" in sentences(app)
     app.number_input(key="new_split_seed").set_value(3)
     press(app, "Start training")

@@ -151,23 +151,29 @@ def choose_steps(name: str, latent_dim: int) -> dict:
             persist_state="session",
             help="Its highest value: the default recipe warms up to it and then goes down to 0.",
         ),
+        "seed": st.number_input(
+            "Seed",
+            0,
+            2**31,
+            0,
+            key="new_seed",
+            persist_state="session",
+            help="The same seed on the same machine gives the same model, bit for bit.",
+        ),
     }
 
 
 def choose_split(dataset: str) -> dict:
-    how = st.segmented_control(
+    how = st.selectbox(
         "Which images validate and test",
         list(SPLITS),
-        default="random",
-        required=True,
         key="new_split",
         persist_state="session",
         help="Frey's frames are a video: **random** ones have near-twins in the training set. The "
         "**last** ones, or the **first**, are a stretch of the video that it has never seen, and "
         "**blocks** tests on one of five such stretches.",
     )
-    left, right = st.columns(2)
-    holdout = left.slider(
+    holdout = st.slider(
         "Validation",
         0.05,
         0.5,
@@ -178,7 +184,7 @@ def choose_split(dataset: str) -> dict:
         persist_state="session",
         help=words.meaning("validation"),
     )
-    test = right.slider(
+    test = st.slider(
         "Test",
         0.0,
         0.5,
@@ -206,17 +212,7 @@ def choose_split(dataset: str) -> dict:
     with contextlib.suppress(VisageError):
         sizes = set_sizes(dataset, len(library.faces(dataset)), **choices)
         st.caption(" · ".join(f"{size:,} {images}" for images, size in sizes.items() if size))
-    return choices | {
-        "seed": st.number_input(
-            "Seed",
-            0,
-            2**31,
-            0,
-            key="new_seed",
-            persist_state="session",
-            help="The same seed on the same machine gives the same model, bit for bit.",
-        ),
-    }
+    return choices
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
