@@ -1,5 +1,7 @@
 """What every page owes to everyone: room on a projector, names, words for pictures, contrast."""
 
+import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,11 @@ PROJECTOR = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 844}
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
+
+# Whether all of an element's words are within it.
+WHOLE = """
+e => [e, ...e.querySelectorAll("*")].every(e => !e.clientWidth || e.scrollWidth <= e.clientWidth)
+"""
 
 # Captions and their links, names below faces, the words at the axes of charts, and what the pad
 # says by the way.
@@ -36,8 +43,27 @@ def app(app_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         run = create(TrainingConfig(dataset="olivetti", hidden_dims=(16,), steps=60))
         for _ in trainer.trained(run):
             pass
+        write_diverged(folder / "runs" / "diverged")
     with app_server(ROOT / "app.py", places | {"VISAGE_READ_ONLY": ""}) as address:
         yield address
+
+
+def write_diverged(path: Path) -> None:
+    """A run whose figures are long and negative."""
+    run = create(TrainingConfig(dataset="olivetti", steps=10), path)
+    figures = {name: -49_123_456.7 for name in ("elbo", "heldout_elbo", "log_likelihood")}
+    record = {
+        "step": 10,
+        "samples": 1_000,
+        "seconds": 1.0,
+        "kl": 1_234_567.8,
+        "heldout_log_likelihood": -49_123_456.7,
+        "heldout_kl": 1_234_567.8,
+        "learning_rate": 0.003,
+        "steps_per_second": 10.0,
+    }
+    (path / "metrics.jsonl").write_text(json.dumps(record | figures) + "\n", encoding="utf-8")
+    run.set_status(state="finished", step=10)
 
 
 def opened(browser: Browser, address: str, name: str, size=PROJECTOR, scheme="light") -> Page:
@@ -95,6 +121,40 @@ def test_a_run_shows_its_whole_curve_on_a_projector(browser, app):
     page = opened(browser, app, "train")
     curve = page.locator(".st-key-run_elbo .js-plotly-plot").bounding_box()
     assert curve["y"] + curve["height"] <= PROJECTOR["height"]
+    page.context.close()
+
+
+def test_the_manifold_is_whole_on_a_projector_and_first_on_a_phone(browser, app):
+    page = opened(browser, app, "manifold")
+    grid = page.locator(".st-key-grid").bounding_box()
+    assert grid["y"] + grid["height"] <= PROJECTOR["height"]
+    # Tall enough that faces are seen from the last row.
+    assert grid["height"] > 500
+    page.context.close()
+    page = opened(browser, app, "manifold", PHONE)
+    grid = page.locator(".st-key-grid").bounding_box()
+    assert grid["y"] < PHONE["height"] / 2
+    controls = page.locator("[data-testid=stMain] :is([data-testid=stSlider], [role=switch])")
+    controls.first.wait_for()
+    boxes = [control.bounding_box() for control in controls.all()]
+    assert all(box["y"] >= grid["y"] + grid["height"] for box in boxes)
+    page.context.close()
+
+
+@pytest.mark.parametrize("size", [PROJECTOR, PHONE], ids=["projector", "phone"])
+def test_no_figure_of_a_run_is_cut(browser, app, size):
+    page = browser.new_context(viewport=size).new_page()
+    page.goto(f"{app}/train?run=diverged")
+    values = page.get_by_test_id("stMetricValue")
+    expect(values.first).to_have_text("−49,123,457", timeout=60_000)
+    expect(values).to_have_count(4)
+    for value in values.all():
+        assert value.evaluate(WHOLE)
+        box = value.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size["width"]
+    boxes = [value.bounding_box() for value in values.all()]
+    for left, right in itertools.pairwise(boxes):
+        assert left["x"] + left["width"] <= right["x"] or right["y"] > left["y"] + 8
     page.context.close()
 
 

@@ -427,6 +427,24 @@ def test_a_manifold_of_one_latent_is_one_row():
         assert snapshot.width > 5 * snapshot.height
 
 
+def test_what_is_said_of_one_latent_is_of_a_row():
+    trained("line", latent_dim=1, steps=20)
+    trained("plane", steps=20)
+    app = visit(run="line")
+    assert "The manifold at step 20: a row along z₁" in sentences(app)
+    app.segmented_control(key="train_view").set_value("Compare").run()
+    said = sentences(app)
+    assert "line, step 20: a row along z₁" in said
+    assert "plane, step 20" in said and "plane, step 20:" not in said
+    app.session_state["model"] = "line"
+    app.switch_page("pages/manifold.py").run()
+    sentences(app)
+    assert app.slider(key="manifold_count").label == "Faces"
+    assert "posterior means" not in app.selectbox(key="manifold_overlay_3").options
+    (chart,) = app.get("plotly_chart")
+    assert chart.proto.alt == "A row of decoded faces"
+
+
 def runs_picture(run: Run) -> tuple[int, int]:
     found = watch.pictures(run, run.status())
     content = base64.b64decode(found["manifold"].partition(",")[2])

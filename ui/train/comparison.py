@@ -206,9 +206,12 @@ def draw_manifolds(chosen: dict[str, Run], states: dict[str, Status], field: str
     for column, (name, run) in zip(st.columns(len(chosen)), chosen.items(), strict=True):
         found = watch.pictures(run, states[name])
         with column:
+            words_of_it = plain(name)
             if found is not None:
-                st.image(found["manifold"], width="stretch", alt=f"The manifold of {name}")
-            st.caption(plain(name) + (f", step {found['step']:,}" if found else ""))
+                said = f"The manifold of {name}{found['row']}"
+                st.image(found["manifold"], width="stretch", alt=said)
+                words_of_it += f", step {found['step']:,}{found['row']}"
+            st.caption(words_of_it)
 
 
 def spelt(value: object) -> str:

@@ -127,8 +127,8 @@ def show_drawings(run: Run, status: Status, slowness: int) -> None:
         if status.is_alive:
             st.caption("What it draws is shown from its first checkpoint on, in a few seconds.")
         return
-    st.image(found["manifold"], width="stretch", alt="The decoded manifold")
-    st.caption(f"The manifold at step {found['step']:,}")
+    st.image(found["manifold"], width="stretch", alt=f"The decoded manifold{found['row']}")
+    st.caption(f"The manifold at step {found['step']:,}{found['row']}")
     if "faces" in found:
         st.image(found["faces"], width="stretch", alt="Validation faces and reconstructions")
         st.caption("Six validation faces, and below each its reconstruction")
@@ -246,8 +246,9 @@ def _kept(run: Run) -> str:
 def pictures(run: Run, status: Status) -> dict | None:
     """What the latest model draws, or the best one of a run that has ended; None before that.
 
-    ``manifold`` and, where the data set is here, ``faces`` as data URLs; the figures ``plane`` and
-    ``use``; and the model's ``step``.
+    ``manifold`` and, where the data set is here, ``faces`` as data URLs; ``row``, what is to be
+    said of the manifold of one latent; the figures ``plane`` and ``use``; and the model's
+    ``step``.
     """
     wanted = (run.last, run.best) if status.is_alive else (run.best, run.last)
     path = next((path for path in wanted if path.is_file()), None)
@@ -269,6 +270,8 @@ def _pictures(stored: Stored, dataset: str) -> dict:
     found = {
         "step": card.step or 0,
         "manifold": data_url(images.tile(latent.draw(model, z)), 2 if side == MANIFOLD else 1),
+        # One latent has no plane to be a grid over.
+        "row": f": a row along {charts.latent_name(0)}" if model.latent_dim == 1 else "",
     }
     means = np.empty((0, model.latent_dim))
     kl = np.zeros(model.latent_dim)
