@@ -12,7 +12,6 @@ browser under the pad's key.
 __all__ = ["Arrow", "PadState", "draw_arrows", "latent_pad", "pinned"]
 
 import functools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -24,23 +23,16 @@ from streamlit.components.v2 import component
 from ui import browser
 from vae import latent
 from vae.images import png, to_uint8
+from vae.latent.packed import EXTENT, pack
 from vae.models.checkpoint import Checkpoint
 
 # A model with more bytes of decoder than this is decoded on the server.
 LARGEST_DECODER = 64 * 2**20
 
-# Points of the posterior that are drawn: more would not be told apart.
-MOST_POINTS = 5_000
-
 MOST_PINS = 6
 
 # Up to so many sliders have their name and value above them; more have them beside.
 ROOMY_SLIDERS = 4
-
-# The half-width of the plane and of the sliders, in standard deviations of the prior: at least the
-# first, wider up to the second where the posterior's means lie further out, and as wide as need be
-# where z does.
-EXTENT = 4.0, 8.0
 
 NO_MODEL = "There is no model to explore yet: choose or train one first."
 NOT_FINITE = (
@@ -196,52 +188,6 @@ def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:
     memory = st.session_state.get(f"{key}-memory-{latent_dim}", {})
     now = memory.get("settled", memory.get("start", {}))
     return [np.array(pin) for pin in now["pins"]] if now.get("model") == model_id else []
-
-
-def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> bytes | None:
-    """What the browser needs of a model: a JSON header, the decoder, the posterior's means.
-
-    Little-endian: the header's length as uint32, the header padded to 4 bytes, each layer's weight
-    (out × in) and bias as float32, then the means as int16 in units of the header's ``unit``.
-
-    Arguments:
-        checkpoint: The model.
-        channel: The key of the pad that it is for.
-        model_id: As for :func:`latent_pad`; so is ``version``.
-
-    Returns:
-        The bytes, or None where a weight is infinite or not a number.
-    """
-    model = checkpoint.model
-    layers = latent.decoder_layers(model)
-    if layers is None:
-        raise TypeError("A decoder of another kind is decoded on the server.")
-    if not all(np.isfinite(array).all() for layer in layers for array in layer):
-        return None
-    means = np.zeros((0, model.latent_dim), dtype=np.float32)
-    if checkpoint.posterior is not None:
-        means = np.asarray(checkpoint.posterior.mean)
-        means = means[np.isfinite(means).all(axis=1)]
-        chosen = np.linspace(0, len(means) - 1, min(len(means), MOST_POINTS)).astype(int)
-        means = means[chosen]
-    farthest = np.abs(means).max(initial=0.0)
-    unit = float(farthest / np.iinfo(np.int16).max) or 1.0
-    header = {
-        "channel": channel,
-        "model": model_id,
-        "version": version,
-        "shape": list(model.image_shape),
-        "sizes": [model.latent_dim, *(len(bias) for _, bias in layers)],
-        "points": len(means),
-        "unit": unit,
-        "extent": float(np.clip(np.ceil(2 * farthest) / 2, *EXTENT)),
-    }
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 4)
-    parts = [np.array(len(text), dtype="<u4").tobytes(), text]
-    parts += [np.asarray(array, dtype="<f4").tobytes() for layer in layers for array in layer]
-    parts.append(np.rint(means / unit).astype("<i2").tobytes())
-    return b"".join(parts)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -9,8 +9,8 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from ui.browser import read, script
-from ui.latent_pad import pack
 from vae import load_checkpoint
+from vae.latent.packed import pack
 from vae.models.checkpoint import Checkpoint
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
