@@ -9,11 +9,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
 from ui import library
 from ui.data import shelf
 from vae import VAE, load_checkpoint, save_checkpoint
+from vae.__main__ import main
 from vae.errors import VisageError
 from vae.latent import decode, decoder_layers, encode, evaluate, match_prior
 from vae.latent.surface import DecoderSurface, Surface
@@ -98,12 +100,25 @@ def test_it_is_trained_by_automatic_differentiation(model):
     assert isinstance(gradient_of(model, 8), AutogradGradient)
 
 
-def test_the_default_recipe_trains_it(monkeypatch, pixels):
-    def architecture(config: TrainingConfig, image_shape: tuple[int, ...]) -> Architecture:
-        return Architecture(image_shape, config.latent_dim, Waves())
+def test_a_run_chooses_it_by_its_name():
+    assert TrainingConfig(network="waves").architecture((28, 23)).network == Waves()
+    # What was begun when there was one kind.
+    assert TrainingConfig.of({"hidden_dims": [9]}).architecture((28, 23)).network == MLP((9,))
+    with pytest.raises(VisageError, match="A network is one of mlp, waves, not 'magic'"):
+        TrainingConfig(network="magic")
 
-    monkeypatch.setattr(TrainingConfig, "architecture", architecture)
-    state = TrainingState(TrainingConfig(steps=60, batch_size=10), (28, 23))
+
+def test_the_command_line_trains_it(tmp_path):
+    given = ["train", "--dataset", "olivetti", "--network", "waves", "--steps", "3"]
+    done = CliRunner().invoke(main, [*given, "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    found = load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
+    assert found.card.architecture.network == Waves()
+
+
+def test_the_default_recipe_trains_it(pixels):
+    config = TrainingConfig(steps=60, batch_size=10, network="waves")
+    state = TrainingState(config, (28, 23))
     before = evaluate(state.averaged, pixels)["elbo"].mean()
     for _ in train(state, pixels, pixels):
         pass

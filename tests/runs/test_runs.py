@@ -169,7 +169,8 @@ def test_a_run_outlives_whoever_launched_it(runs_folder):
     wait_until(lambda: not run.status().is_alive)
     assert run.status().state == "finished"
     assert run.status().step == STEPS
-    assert "Finished." in run.log_tail()
+    # The log's last line is written after the status.
+    wait_until(lambda: "Finished." in run.log_tail())
 
 
 def test_stopped_and_resumed_it_ends_as_if_it_had_not_been(runs_folder):

@@ -12,6 +12,7 @@ from vae.datasets.faces import SPLITS
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
 from vae.models.objective import OBJECTIVES, elbo
+from vae.training.gradient import gradient_of
 from vae.training.loop import TrainingState, evaluation_interval, is_due, minibatches, train
 from vae.training.recipes import RECIPES, TrainingConfig
 
@@ -66,6 +67,30 @@ def test_another_objective_is_trained_by_autograd(sets, monkeypatch):
     assert other < 0.5 * plain
     with pytest.raises(VisageError, match="An objective is one of"):
         dataclasses.replace(recipe, objective="magic")
+
+
+def test_a_recipe_may_take_several_samples_of_an_image(sets):
+    recipe = dataclasses.replace(RECIPES["adam"], samples=3)
+    state = TrainingState(configured(whole_recipe=recipe), SHAPE)
+    x, seen, noise = next(minibatches(sets[0], state))
+    assert noise.shape == (3, 50, 2)
+    gradient = gradient_of(state.model, 50, samples=3)
+    terms = elbo(state.model, x, noise, seen)
+    expected = torch.stack(terms).mean(dim=1)
+    torch.testing.assert_close(gradient(x, noise, seen), expected)
+    whole = finished(sets, whole_recipe=recipe)
+    # Begun again half-way, it goes on with the same noise.
+    half = TrainingState(configured(whole_recipe=recipe), SHAPE)
+    for progress in train(half, *sets):
+        if progress.step >= 20:
+            break
+    other = TrainingState(configured(whole_recipe=recipe), SHAPE)
+    other.restore(half.tensors())
+    for _ in train(other, *sets):
+        pass
+    assert torch.equal(other.weights, whole.weights)
+    with pytest.raises(VisageError, match="at least 1, not 0"):
+        dataclasses.replace(recipe, samples=0)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -13,6 +13,7 @@ from vae.commands.data_sets import store
 from vae.commands.terminal import SpreadOptions, as_json, nats
 from vae.datasets.faces import SPLITS
 from vae.errors import VisageError
+from vae.models.architecture import KINDS
 from vae.models.checkpoint import read_card
 from vae.runs import trainer
 from vae.training import distributed
@@ -28,6 +29,7 @@ from vae.training.recipes import RECIPES, THE_RECIPES, TrainingConfig
     help="A name, or the path of whatever 'datasets --add' takes, which is stored first.",
 )
 @click.option("--latent-dim", type=int, default=2, show_default=True)
+@click.option("--network", default="mlp", show_default=True, help=", ".join(KINDS))
 @click.option("--hidden", type=int, multiple=True, help="Units of each hidden layer: 200 200.")
 @click.option("--batch-size", type=int, default=100, show_default=True)
 @click.option("--steps", type=int, help="Optimiser steps; the recipe's if not given.")
@@ -59,6 +61,7 @@ def train_command(
     as_json: bool,
     dataset: str,
     latent_dim: int,
+    network: str,
     hidden: tuple[int, ...],
     batch_size: int,
     steps: int | None,
@@ -85,6 +88,7 @@ def train_command(
                 config = TrainingConfig(
                     dataset=name_of(dataset),
                     latent_dim=latent_dim,
+                    network=network,
                     hidden_dims=hidden or THE_RECIPES,
                     batch_size=batch_size,
                     steps=THE_RECIPES if steps is None else steps,

@@ -1,21 +1,23 @@
 """What a model is built from, as its checkpoint keeps it.
 
 A new kind of network is a file of its own, as :mod:`vae.models.mlp` is one: a frozen dataclass of
-what can be chosen, with the methods of :class:`vae.models.mlp.MLP`, which makes its encoder and
-decoder. Named in :data:`KINDS` it can be stored, loaded, trained and shown.
+what can be chosen, a :class:`vae.models.network.Networks`, which makes its encoder and decoder.
+Named in :data:`KINDS` it can be chosen, trained, stored, loaded and shown.
 """
 
-__all__ = ["KINDS", "Architecture", "check_sizes"]
+__all__ = ["KINDS", "Architecture", "check_sizes", "networks"]
 
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from vae.errors import VisageError
 from vae.models.mlp import MLP
+from vae.models.network import Networks
 
-KINDS = {kind.kind: kind for kind in (MLP,)}
+KINDS: dict[str, type[Networks]] = {kind.kind: kind for kind in (MLP,)}
 
 # Beyond these a model is refused before it is made: nobody could turn more latents, one image of
 # more values takes as much memory as a whole set, and no model of this project comes near so many
@@ -40,7 +42,7 @@ class Architecture:
 
     image_shape: tuple[int, ...] = (28, 20)
     latent_dim: int = 2
-    network: MLP = field(default_factory=MLP)
+    network: Networks = field(default_factory=MLP)
 
     def __post_init__(self):
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
@@ -67,9 +69,7 @@ class Architecture:
             raise VisageError("It tells no image shape or no network.")
         if not isinstance(latent_dim, int):
             raise VisageError("It tells no number of latents.")
-        kind = KINDS.get(str(network.get("network")))
-        if kind is None:
-            raise VisageError(f"A network is one of {', '.join(KINDS)}.")
+        kind = _kind(str(network.get("network")))
         names = {field.name for field in dataclasses.fields(kind)}
         chosen = {name: value for name, value in network.items() if name in names}
         if len(chosen) < len(names):
@@ -97,6 +97,23 @@ class Architecture:
     def weights(self) -> int:
         """The number of parameters."""
         return self.network.weights(self.image_shape, self.latent_dim)
+
+
+def networks(name: str, choices: Mapping[str, Any]) -> Networks:
+    """Networks of a kind, by its name, with those of the choices that it has a field for.
+
+    Raises:
+        VisageError: There is no such kind, or it can't be as it was chosen.
+    """
+    kind = _kind(name)
+    names = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in choices.items() if name in names})
+
+
+def _kind(name: str) -> type[Networks]:
+    if name not in KINDS:
+        raise VisageError(f"A network is one of {', '.join(KINDS)}, not '{name[:100]}'.")
+    return KINDS[name]
 
 
 def check_sizes(image_shape: Sequence[object], latent_dim: object) -> None:

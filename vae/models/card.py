@@ -110,6 +110,8 @@ class ModelCard:
         dataset_sha256: That of the images, as a hexadecimal string.
         split: How the data set was divided.
         recipe: The name of the recipe.
+        objective: What was maximised, by its name in :data:`vae.models.objective.OBJECTIVES`.
+        noise_samples: How many samples of an image a step took.
         seed: What weights and minibatches were drawn with.
         step: Optimiser steps taken.
         samples: Training samples seen.
@@ -128,6 +130,8 @@ class ModelCard:
     dataset_sha256: str = ""
     split: Split | None = None
     recipe: str = ""
+    objective: str = ""
+    noise_samples: int | None = None
     seed: int | None = None
     step: int | None = None
     samples: int | None = None
@@ -156,6 +160,8 @@ class ModelCard:
             dataset_sha256=_sha256(said.get("dataset_sha256")),
             split=Split.of(said.get("split")),
             recipe=_word(said.get("recipe")),
+            objective=_word(said.get("objective")),
+            noise_samples=_whole(said.get("noise_samples")),
             seed=_whole(said.get("seed")),
             step=_whole(said.get("step")),
             samples=_whole(said.get("samples")),

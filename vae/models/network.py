@@ -4,9 +4,10 @@ A network maps vectors to Gaussians. What else it can do it is asked for, and it
 can't: whoever asks knows no layer of it, and goes another way then.
 """
 
-__all__ = ["Backpropagation", "Graph", "MeanMap", "Network"]
+__all__ = ["Backpropagation", "Graph", "MeanMap", "Network", "Networks"]
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -66,6 +67,40 @@ class Graph(Protocol):
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add an operation; returns its output's name."""
+        ...
+
+
+class Networks(Protocol):
+    """A kind of encoder and decoder with what was chosen of it: a frozen dataclass.
+
+    What is chosen are its fields, and a checkpoint keeps them. Those that a run's configuration
+    has a field of the same name for come from there; the others need defaults.
+
+    Attributes:
+        kind: Its name in :data:`vae.models.architecture.KINDS`.
+    """
+
+    kind: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def encoder(self, image_shape: Sequence[int], latent_dim: int) -> "Network":
+        """A new encoder, from D values to a Gaussian of K."""
+        ...
+
+    def decoder(self, image_shape: Sequence[int], latent_dim: int) -> "Network":
+        """A new decoder, from K values to a Gaussian of D."""
+        ...
+
+    def weights(self, image_shape: Sequence[int], latent_dim: int) -> int:
+        """The number of both networks' parameters, without making them."""
+        ...
+
+    def activations(self, image_shape: Sequence[int], latent_dim: int) -> int:
+        """The number of values between layers, an image, of both networks."""
+        ...
+
+    def in_words(self) -> str:
+        """What tells it from others of its kind."""
         ...
 
 

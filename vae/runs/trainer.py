@@ -342,6 +342,8 @@ class _Checkpoints:
                 "seed": config.split_seed,
             },
             "recipe": config.recipe,
+            "objective": config.whole_recipe.objective,
+            "noise_samples": config.whole_recipe.samples,
             "seed": config.seed,
             "step": step,
             "samples": step * config.batch_size,

@@ -39,10 +39,17 @@ sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 
 def gradient_of(
-    model: VAE, batch_size: int, share: int | None = None, objective: str = "elbo"
+    model: VAE,
+    batch_size: int,
+    share: int | None = None,
+    objective: str = "elbo",
+    samples: int = 1,
 ) -> "AutogradGradient | ElboGradient":
-    """What computes this objective's gradient fastest here; arguments as below."""
-    if objective != "elbo":
+    """What computes this objective's gradient, of so many samples an image, fastest here.
+
+    The other arguments are as below.
+    """
+    if objective != "elbo" or samples > 1:
         return AutogradGradient(model, batch_size, share, objective)
     networks = model.encoder, model.decoder
     on_processor = next(model.parameters()).device.type == "cpu"
@@ -75,7 +82,7 @@ class AutogradGradient:
 
         Arguments:
             x: Flattened images, (B, D).
-            noise: The standard normal noise of the reparametrisation, (B, K).
+            noise: The standard normal noise of the reparametrisation, (B, K) or (L, B, K).
             encoder_input: What the encoder sees of x, (B, D): x less the mean image, perhaps
                 with noise.
 

@@ -267,7 +267,9 @@ def train(
     heldout = heldout[:: 1 + len(heldout) // HELDOUT_IMAGES]
     alone = world_size() == 1
     share = len(range(config.batch_size)[rank() :: world_size()])
-    gradient = gradient_of(state.model, config.batch_size, share, state.recipe.objective)
+    gradient = gradient_of(
+        state.model, config.batch_size, share, state.recipe.objective, state.recipe.samples
+    )
     # Ranks must yield at the same steps, so that they can agree on what comes next.
     record_seconds = RECORD_SECONDS if alone else math.inf
     evaluate_every = evaluation_interval(len(heldout), config.batch_size)
@@ -344,7 +346,8 @@ def minibatches(
 
     Yields:
         Images (B, D), what the encoder sees of them (B, D), and the reparametrisation's noise
-        (B, K); where ranks share a minibatch, this rank's share of each.
+        (B, K), or (L, B, K) where the recipe wants several samples of an image; where ranks share
+        a minibatch, this rank's share of each.
     """
     config, device = state.config, state.device
     size = config.batch_size
@@ -360,8 +363,9 @@ def minibatches(
         random = np.random.default_rng([config.seed, epoch])
         order = random.permutation(len(images))
         starts = random.integers(len(offsets) - size + 1, size=per_epoch)
-        noise_shape = per_epoch, size, config.latent_dim
-        noise = random.standard_normal(noise_shape, dtype=np.float32)[:, share]
+        samples = (state.recipe.samples,) if state.recipe.samples > 1 else ()
+        noise_shape = per_epoch, *samples, size, config.latent_dim
+        noise = random.standard_normal(noise_shape, dtype=np.float32)[..., share, :]
         noise = torch.from_numpy(noise).to(device).unbind()
         order = order[: per_epoch * size].reshape(per_epoch, size)[:, share]
         rows = torch.from_numpy(order).to(device).unbind()

@@ -27,11 +27,15 @@ IMAGES = 6
 REST = 400 * 2**20
 
 
-def needed(architecture: Architecture, batch_size: int) -> int:
-    """Bytes that training takes, about: weights, optimiser, what a minibatch leaves in layers."""
+def needed(architecture: Architecture, batch_size: int, samples: int = 1) -> int:
+    """Bytes that training takes, about: weights, optimiser, what a minibatch leaves in layers.
+
+    Arguments:
+        samples: How often each of its images is decoded in a step.
+    """
     shape, latent_dim = architecture.image_shape, architecture.latent_dim
     activations = PASSES * architecture.network.activations(shape, latent_dim)
-    batch = batch_size * (activations + IMAGES * architecture.pixels)
+    batch = batch_size * samples * (activations + IMAGES * architecture.pixels)
     return FLOAT * (COPIES * architecture.weights + batch) + REST
 
 
@@ -45,7 +49,8 @@ def check_memory(config: TrainingConfig, image_shape: tuple[int, ...]) -> None:
     architecture = config.architecture(image_shape)
     if choose_device(config.device).type != "cpu":
         return
-    wanted, free = needed(architecture, config.batch_size), psutil.virtual_memory().available
+    wanted = needed(architecture, config.batch_size, config.whole_recipe.samples)
+    free = psutil.virtual_memory().available
     if wanted > free:
         raise VisageError(
             f"Training this takes about {in_words(wanted)} of memory, and {in_words(free)} are "

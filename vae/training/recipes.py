@@ -11,8 +11,7 @@ from typing import Any
 
 from vae.datasets.faces import usual_test_share
 from vae.errors import VisageError
-from vae.models.architecture import Architecture
-from vae.models.mlp import MLP
+from vae.models.architecture import Architecture, networks
 from vae.models.objective import OBJECTIVES
 from vae.training.optimizers import OPTIMIZERS
 
@@ -37,6 +36,7 @@ class Recipe:
             units of a pixel's [0, 1].
         clip_norm: The largest norm of a gradient; None leaves it as it is.
         objective: What is maximised, by its name in :data:`vae.models.objective.OBJECTIVES`.
+        samples: The number L of the noise's samples that it is given of each image.
         averaging: The decay a step of the exponential moving average of the weights that is
             evaluated and kept; 0 keeps the weights themselves.
 
@@ -59,6 +59,7 @@ class Recipe:
     clip_norm: float | None = None
     averaging: float = 0.0
     objective: str = "elbo"
+    samples: int = 1
 
     def __post_init__(self):
         object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
@@ -69,6 +70,10 @@ class Recipe:
         if self.objective not in OBJECTIVES:
             raise VisageError(
                 f"An objective is one of {', '.join(OBJECTIVES)}, not '{self.objective}'."
+            )
+        if not isinstance(self.samples, int) or self.samples < 1:
+            raise VisageError(
+                f"The samples an image must be a whole number of at least 1, not {self.samples}."
             )
 
 
@@ -128,6 +133,9 @@ class TrainingConfig:
             :func:`vae.datasets.faces.usual_test_share` says of the split.
         split: How these are chosen: one of :data:`vae.datasets.faces.SPLITS`.
         recipe: The recipe's name.
+        network: The kind of encoder and decoder, by its name in
+            :data:`vae.models.architecture.KINDS`; runs that were begun when there was one kind
+            are of ``mlp``. What else is chosen here is given to it where it has a field for it.
         whole_recipe: What it says, which is kept with the run: one that is resumed under a later
             version goes on as it began. By default what the name means today, and so it is for
             runs that were begun when the name alone was kept.
@@ -149,6 +157,7 @@ class TrainingConfig:
     seed: int = 0
     recipe: str = "default"
     device: str = "auto"
+    network: str = "mlp"
     whole_recipe: Recipe = THE_RECIPES
 
     def __post_init__(self):
@@ -158,8 +167,8 @@ class TrainingConfig:
         hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
         rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
         steps = recipe.steps if self.steps is None else self.steps
-        MLP(tuple(hidden_dims))
         object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
+        networks(self.network, vars(self))
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "learning_rate", rate)
         for name, value in (
@@ -209,4 +218,4 @@ class TrainingConfig:
         Raises:
             VisageError: It would be too large.
         """
-        return Architecture(image_shape, self.latent_dim, MLP(self.hidden_dims))
+        return Architecture(image_shape, self.latent_dim, networks(self.network, vars(self)))
