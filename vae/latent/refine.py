@@ -12,7 +12,7 @@ References:
     https://doi.org/10.1162/089976698300017746
 """
 
-__all__ = ["Refined", "refine"]
+__all__ = ["Refined", "climb", "refine"]
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ import torch
 from vae.datasets.faces import Pixels
 from vae.latent.arrays import Posterior, decode
 from vae.models.gaussian import Gaussian
-from vae.models.objective import ELBO, elbo_given_posterior, jensen_gap, weigh
+from vae.models.objective import ELBO, jensen_gap, weigh
 from vae.models.vae import VAE
 
 # The first step's size: 1 would reach a quadratic's maximum in the mean at once.
@@ -91,7 +91,7 @@ def refine(
     with torch.inference_mode():
         encoded = model.encode(x)
     encoded = Gaussian(encoded.mean.clone(), encoded.log_var.clone())
-    climbed = _climb(model, x, encoded, climbing, steps)
+    climbed = climb(model, x, encoded, climbing, steps)
     with torch.inference_mode():
         before, before_gap = _judge(model, x, encoded, judging)
         after, after_gap = _judge(model, x, climbed, judging)
@@ -122,17 +122,34 @@ def _judge(
     return terms, jensen_gap(log_weights)
 
 
-def _climb(
-    model: VAE, x: torch.Tensor, start: Gaussian, noise: torch.Tensor, steps: int
+def climb(
+    model: VAE,
+    x: torch.Tensor,
+    start: Gaussian,
+    noise: torch.Tensor,
+    steps: int,
+    weights: torch.Tensor | None = None,
 ) -> Gaussian:
-    best, best_elbo, gradient = start, *_ascent(model, x, start, noise)
+    """The ascent itself: the best posterior that it comes by, or the start.
+
+    Arguments:
+        model: The model.
+        x: Flattened images, of shape (n, D).
+        start: Where it begins, (n, K) each.
+        noise: What the ELBO is averaged over, of shape (L, n, K) or (L, 1, K).
+        steps: How many.
+        weights: Of each in that average, (L,), where they are nodes of a quadrature; else even.
+    """
+    if weights is None:
+        weights = torch.full((len(noise),), 1 / len(noise))
+    best, best_elbo, gradient = start, *_ascent(model, x, start, noise, weights)
     size = torch.full((len(x), 1), STEP)
     for _ in range(steps):
         trial = Gaussian(
             best.mean + size * best.log_var.exp() * gradient.mean,
             best.log_var + (size * 2 * gradient.log_var).clamp(-LONGEST, LONGEST),
         )
-        elbo, trial_gradient = _ascent(model, x, trial, noise)
+        elbo, trial_gradient = _ascent(model, x, trial, noise, weights)
         rose = (elbo > best_elbo)[:, None]
         best, gradient = (
             Gaussian(*(torch.where(rose, new, old) for new, old in zip(*pair, strict=True)))
@@ -144,11 +161,12 @@ def _climb(
 
 
 def _ascent(
-    model: VAE, x: torch.Tensor, posterior: Gaussian, noise: torch.Tensor
+    model: VAE, x: torch.Tensor, posterior: Gaussian, noise: torch.Tensor, weights: torch.Tensor
 ) -> tuple[torch.Tensor, Gaussian]:
     """The ELBO of each image, and its gradient over the posterior's mean and log-variance."""
     with torch.enable_grad():
         leaf = Gaussian(*(part.detach().requires_grad_() for part in posterior))
-        elbo = elbo_given_posterior(model, x, leaf, noise).elbo
+        log_likelihood = weights @ model.decode(leaf.sample(noise)).log_prob(x)
+        elbo = log_likelihood - leaf.kl_from_prior().sum(dim=-1)
         gradient = torch.autograd.grad(elbo.sum(), leaf)
     return elbo.detach(), Gaussian(*gradient)

@@ -1,0 +1,176 @@
+r"""The density :math:`\log p(x, z)` over the latent space, with its slopes, peaks and widths.
+
+As a function of z it is the posterior of an image but for a constant, log p(x). Everything here is
+in double precision: for an image like no other it is about −10⁶, where float32 counts in tenths.
+
+References:
+    Numerical Optimization (Nocedal & Wright, 2006), section 3.4: Newton's method whose curvatures
+    are made positive
+"""
+
+__all__ = ["Joint", "Peaks"]
+
+import copy
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae.datasets.faces import Pixels
+from vae.models.vae import VAE
+
+# Values that are decoded at once: as many as a processor's caches hold.
+DECODED = 2**19
+
+# Finite differences of slopes are taken over this distance on either side.
+NEARBY = 1e-4
+
+# Shares of Newton's step that are tried, all at once.
+SHARES = (2.0, 1.0, 0.5, 0.2, 0.05, 0.01, 0.001)
+
+# A curvature below this is taken for this: the prior alone has 1.
+FLATTEST = 0.1
+
+# A climb ends where the next step promises less, in nats; and one that is so far below another of
+# the same image, with ten times of what it is promised, is given up.
+LITTLE = 1e-5
+HOPELESS = 50.0
+
+
+class Peaks(NamedTuple):
+    """Where climbs have ended.
+
+    Arguments:
+        owner: The place of the image that each is of, (N,).
+        z: (N, K).
+        height: log p(x, z) there, in nats, (N,).
+        precision: The negative Hessian there, made positive definite, (N, K, K).
+        reached: Whether the climb came to its end; others were given up.
+    """
+
+    owner: Tensor
+    z: Tensor
+    height: Tensor
+    precision: Tensor
+    reached: Tensor
+
+    def log_mass(self) -> Tensor:
+        r"""What Laplace's approximation takes the peak's part of log p(x) for, (N,), in nats.
+
+        .. math:: \log p(x, \hat z) + \tfrac K2 \log 2\pi - \tfrac12 \log \det H
+        """
+        constant = 0.5 * self.z.shape[1] * math.log(2 * math.pi)
+        return self.height + constant - 0.5 * torch.logdet(self.precision)
+
+    def best(self, images: int) -> Tensor:
+        """The place of each image's peak of the largest mass, (images,)."""
+        order = torch.argsort(self.log_mass())
+        found = torch.zeros(images, dtype=torch.long)
+        found[self.owner[order]] = order
+        return found
+
+
+class Joint:
+    """log p(x, z) of a few images.
+
+    Arguments:
+        model: The model; a copy of it is taken.
+        pixels: Flattened images with pixels in [0, 1], of shape (n, D).
+    """
+
+    def __init__(self, model: VAE, pixels: np.ndarray | Pixels):
+        self.model = copy.deepcopy(model).cpu().double().requires_grad_(False).eval()
+        self.x = torch.from_numpy(np.asarray(pixels, dtype=np.float64))
+        self.latent_dim = model.latent_dim
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __call__(self, owner: Tensor, z: Tensor) -> Tensor:
+        """log p(x, z) in nats.
+
+        Arguments:
+            owner: Which image each point is asked of, (N,).
+            z: The points, (N, K).
+
+        Returns:
+            (N,); −∞ where a decoder's numbers overflow.
+        """
+        with torch.no_grad():
+            parts = [self._value(*part) for part in self._parts(owner, z)]
+        return torch.cat(parts) if parts else z.new_zeros(0)
+
+    def slopes(self, owner: Tensor, z: Tensor) -> Tensor:
+        """The gradient by z, (N, K); 0 where it is not a number."""
+        found = []
+        for some, points in self._parts(owner, z):
+            with torch.enable_grad():
+                leaf = points.detach().requires_grad_()
+                (slope,) = torch.autograd.grad(self._value(some, leaf).sum(), leaf)
+            found.append(slope.nan_to_num(0, 0, 0))
+        return torch.cat(found) if found else z
+
+    def curvatures(self, owner: Tensor, z: Tensor) -> Tensor:
+        """The Hessian by z, by differences of slopes, (N, K, K)."""
+        dim = z.shape[1]
+        steps = NEARBY * torch.cat([torch.eye(dim), -torch.eye(dim)]).to(z)
+        around = (z[:, None] + steps).reshape(-1, dim)
+        slopes = self.slopes(owner.repeat_interleave(2 * dim), around)
+        ahead, behind = slopes.reshape(-1, 2, dim, dim).unbind(1)
+        hessian = (ahead - behind) / (2 * NEARBY)
+        return 0.5 * (hessian + hessian.mT)
+
+    def climb(self, owner: Tensor, z: Tensor, steps: int = 40) -> Peaks:
+        """Newton's method from each point to a peak above it.
+
+        Arguments:
+            owner: Which image each start is of, (N,).
+            z: The starts, (N, K).
+            steps: How many at most.
+        """
+        z, height = z.clone(), self(owner, z)
+        precision = torch.eye(z.shape[1]).to(z).repeat(len(z), 1, 1)
+        climbing = torch.arange(len(z))[height.isfinite()]
+        reached = torch.zeros(len(z), dtype=torch.bool)
+        shares = torch.tensor(SHARES).to(z)
+        for _ in range(steps):
+            if not len(climbing):
+                break
+            whose, here = owner[climbing], z[climbing]
+            slope = self.slopes(whose, here)
+            size, axes = torch.linalg.eigh(-self.curvatures(whose, here))
+            size = size.abs().clamp(min=FLATTEST)
+            precision[climbing] = axes @ (size[:, :, None] * axes.mT)
+            along = (axes.mT @ slope[:, :, None])[:, :, 0]
+            step = (axes @ (along / size)[:, :, None])[:, :, 0]
+            promised = 0.5 * (along.square() / size).sum(dim=1)
+
+            trials = here[:, None] + shares[:, None] * step[:, None]
+            heights = self(whose.repeat_interleave(len(shares)), trials.reshape(-1, z.shape[1]))
+            highest, which = heights.reshape(len(here), -1).max(dim=1)
+            rises = highest > height[climbing]
+            z[climbing] = torch.where(
+                rises[:, None], trials[torch.arange(len(here)), which], z[climbing]
+            )
+            height[climbing] = torch.where(rises, highest, height[climbing])
+
+            summit = torch.full((len(self),), -math.inf).to(z)
+            summit.scatter_reduce_(0, owner, height, "amax")
+            hopeless = height[climbing] + 10 * promised + HOPELESS < summit[whose]
+            arrived = ~rises | (promised < LITTLE)
+            reached[climbing] = arrived & ~hopeless
+            climbing = climbing[~(arrived | hopeless)]
+        # What has not ended after all these steps is nearly there.
+        reached[climbing] = True
+        return Peaks(owner, z, height, precision, reached)
+
+    def _value(self, owner: Tensor, z: Tensor) -> Tensor:
+        prior = -0.5 * (z.square().sum(dim=-1) + z.shape[-1] * math.log(2 * math.pi))
+        value = prior + self.model.decode(z).log_prob(self.x[owner])
+        return value.nan_to_num(-math.inf, -math.inf, -math.inf)
+
+    def _parts(self, owner: Tensor, z: Tensor) -> list[tuple[Tensor, Tensor]]:
+        size = max(1, DECODED // self.x.shape[1])
+        return list(zip(owner.split(size), z.split(size), strict=True)) if len(z) else []
