@@ -45,9 +45,10 @@ SHARES = 0.5, 0.25, 0.25
 # The Student t's degrees of freedom.
 FREEDOM = 5.0
 
-# Rounds of draws that the proposal learns from, and how many effective samples a latent it takes
-# to believe their covariance.
+# Rounds of draws that the proposal learns from, where less than this share of them is effective
+# and so many of them a latent, or their covariance would be worse than the peak's.
 ROUNDS = 2
+WELL = 0.4
 ENOUGH = 5
 
 # Where a decoder's numbers overflow; a logarithm that averages can hold.
@@ -173,7 +174,8 @@ class _Proposal:
         away = z - mean
         covariance = torch.einsum("ln,lni,lnj->nij", weights, away, away)
         scale, failed = torch.linalg.cholesky_ex(covariance)
-        told = (_effective(log_weights) > ENOUGH * z.shape[-1]) & (failed == 0)
+        effective = _effective(log_weights)
+        told = (effective < WELL * len(z)) & (effective > ENOUGH * z.shape[-1]) & (failed == 0)
         return _Proposal(
             torch.where(told[:, None], mean, self.mean),
             torch.where(told[:, None, None], scale, self.scale),

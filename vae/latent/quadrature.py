@@ -3,8 +3,8 @@ r"""The integral :math:`p(x) = \int p(x \mid z) \, p(z) \, dz` over one or two l
 Three steps, each of which could be drawn:
 
 1. **Search.** log p(x, z) on a grid over z, even in z; again on one of twice its extent, and so on
-   as far out as anything could matter to an image: where :math:`\lVert z \rVert^2 / 2` exceeds
-   all that the likelihood has been seen to gain. The grid's summits, and the encoder's mean, are
+   twice as far out as anything could matter to an image: where :math:`\lVert z \rVert^2 / 2`
+   exceeds all that the likelihood has been seen to gain. The grid's summits, and the encoder's mean, are
    where climbs begin (:meth:`vae.latent.joint.Joint.climb`).
 2. **Grow.** A lattice around the largest peak, with the axes of its Hessian and three quarters of
    its standard deviations as spacings (less where another peak is narrower), grows from all peaks
@@ -46,7 +46,7 @@ GRIDS = 12
 LEFT_OUT = 16.0
 
 # Summits of each grid that are climbed from.
-SUMMITS = 6
+SUMMITS = 12
 
 # The lattice's spacing in standard deviations, and how far it reaches at first.
 SPACING = 0.75
@@ -105,7 +105,8 @@ def search(model: VAE, joint: Joint) -> tuple[Tensor, Tensor]:
         owners.append(looking[whose])
         starts.append(z[place])
         gain = likeliest[looking] - best[looking] + LEFT_OUT
-        looking = looking[(2 * gain).sqrt() > extent]
+        # Once more beyond what matters by what is known: more may be gained there.
+        looking = looking[2 * (2 * gain).sqrt() > extent]
         if not len(looking):
             break
     return torch.cat(owners), torch.cat(starts).double()
