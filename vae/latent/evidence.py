@@ -54,9 +54,6 @@ SAMPLES = 32
 # Images that are judged at once.
 CHUNK = 256
 
-# Points of the prior that climbs begin at besides the posteriors', where there is no grid.
-GUESSES = 4
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -93,7 +90,7 @@ class Evidence:
 
 
 def judge(
-    model: VAE, pixels: np.ndarray | Pixels, steps: int = 10, samples: int = 1000, seed: int = 0
+    model: VAE, pixels: np.ndarray | Pixels, steps: int = 12, samples: int = 1000, seed: int = 0
 ) -> Evidence:
     """The ELBO, the refined ELBO and log p(x) of each image.
 
@@ -141,7 +138,7 @@ def _integrated(model: VAE, pixels: np.ndarray, steps: int) -> Evidence:
     start = _laplace(peaks, joint)
     climbed = _climbed(model, pixels, start, noise.float(), weights.float(), steps)
     noise, weights = _nodes(JUDGING, joint.latent_dim)
-    candidates = [encoder, climbed]
+    candidates = [encoder, start, climbed]
     elbo = torch.stack([_elbo(joint, each, noise, weights) for each in candidates])
     refined, refined_elbo = _best(candidates, elbo)
 
@@ -164,15 +161,12 @@ def _sampled(model: VAE, pixels: np.ndarray, steps: int, samples: int, seed: int
     joint = Joint(model, pixels)
     generator = torch.Generator().manual_seed(seed)
     encoder = _encoded(model, pixels)
-    everyone = torch.arange(len(joint))
+    peaks = importance.search(model, joint, encoder.mean, generator)
 
     noise = _normal(SAMPLES, joint, generator)
     even = torch.full((SAMPLES,), 1 / SAMPLES)
-    guesses = torch.randn((GUESSES * len(joint), joint.latent_dim), generator=generator)
-    starts = [encoder.mean, torch.zeros_like(encoder.mean), guesses]
-    peaks = joint.climb(everyone.repeat(2 + GUESSES), torch.cat(starts).double())
     start = _laplace(peaks, joint)
-    candidates = [encoder, _climbed(model, pixels, start, noise, even, steps)]
+    candidates = [encoder, start, _climbed(model, pixels, start, noise, even, steps)]
 
     judging = _normal(4 * SAMPLES, joint, generator).double()
     even = torch.full((len(judging),), 1 / len(judging)).double()
@@ -199,14 +193,14 @@ def _arrays(posterior: Gaussian) -> Posterior:
 
 
 def _normal(count: int, joint: Joint, generator: torch.Generator) -> Tensor:
-    return torch.randn((count, len(joint), joint.latent_dim), generator=generator)
+    """Noise (L, n, K), half of it the other half's mirror image, which averages to nothing."""
+    noise = torch.randn((count // 2, len(joint), joint.latent_dim), generator=generator)
+    return torch.cat([noise, -noise])
 
 
 def _nodes(count: int, dim: int) -> tuple[Tensor, Tensor]:
     """Nodes (L, 1, K) and weights (L,) that average a polynomial over the standard normal."""
-    nodes, weights = (
-        torch.from_numpy(each) for each in np.polynomial.hermite_e.hermegauss(count)
-    )
+    nodes, weights = (torch.from_numpy(each) for each in np.polynomial.hermite_e.hermegauss(count))
     weights = weights / weights.sum()
     return (
         torch.cartesian_prod(*[nodes] * dim).reshape(-1, 1, dim),
@@ -250,4 +244,5 @@ def _best(candidates: list[Gaussian], elbo: Tensor) -> tuple[Gaussian, Tensor]:
     """Of each image the posterior of the highest ELBO, and that."""
     highest, which = elbo.max(dim=0)
     everyone = torch.arange(len(which))
-    return Gaussian(*(torch.stack(part)[which, everyone] for part in zip(*candidates, strict=True))), highest
+    mean, log_var = (torch.stack(part)[which, everyone] for part in zip(*candidates, strict=True))
+    return Gaussian(mean, log_var), highest

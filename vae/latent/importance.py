@@ -27,7 +27,7 @@ References:
     https://doi.org/10.1198/106186004X12803
 """
 
-__all__ = ["Sampled", "sample"]
+__all__ = ["Sampled", "sample", "search"]
 
 import math
 from dataclasses import dataclass
@@ -36,8 +36,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae.latent.joint import Joint, Peaks
+from vae.latent.joint import Joint, Peaks, likelihoods
 from vae.models.gaussian import Gaussian
+from vae.models.vae import VAE
 
 # Shares of the Gaussian, of the Student t and of the refined posterior in the proposal.
 SHARES = 0.5, 0.25, 0.25
@@ -50,6 +51,16 @@ FREEDOM = 5.0
 ROUNDS = 2
 WELL = 0.4
 ENOUGH = 5
+
+# Points of the prior stretched by each of these that the search for a peak looks at, and how many
+# of them it climbs from.
+STRETCHES = 1, 2, 4, 8, 16
+POINTS = 400
+STARTS = 6
+
+# From the largest peak it jumps this far, in standard deviations of the prior, and climbs again.
+JUMPS = 0.5, 1, 2, 4
+TURNS = 2
 
 # Where a decoder's numbers overflow; a logarithm that averages can hold.
 NOTHING = -1e30
@@ -69,6 +80,36 @@ class Sampled(NamedTuple):
     error: Tensor
     elbo: Tensor
     effective: Tensor
+
+
+def search(model: VAE, joint: Joint, mean: Tensor, generator: torch.Generator) -> Peaks:
+    """Peaks of log p(x, z), from the encoder's mean, the origin and random points.
+
+    There is no grid over many latents: of an image like no other a larger peak may be missed, and
+    log p(x) is larger then.
+
+    Arguments:
+        model: The model.
+        joint: The images.
+        mean: The encoder's means, (n, K).
+        generator: Of the points.
+    """
+    images, dim = len(joint), joint.latent_dim
+    everyone = torch.arange(images)
+    z = torch.randn((len(STRETCHES), POINTS, dim), generator=generator)
+    z = (z * torch.tensor(STRETCHES)[:, None, None]).reshape(-1, dim)
+    value = likelihoods(model, joint.x.float(), z) - 0.5 * z.square().sum(dim=1, keepdim=True)
+    places = value.topk(STARTS, dim=0).indices.reshape(-1)
+    starts = torch.cat([mean, torch.zeros_like(mean), z[places]]).double()
+    peaks = joint.climb(everyone.repeat(2 + STARTS), starts)
+    for _ in range(TURNS):
+        top = peaks.z[peaks.best(images)]
+        noise = torch.randn((len(JUMPS), images, dim), generator=generator, dtype=torch.float64)
+        jumps = top + noise * torch.tensor(JUMPS)[:, None, None]
+        starts = torch.cat([top, jumps.reshape(-1, dim)])
+        more = joint.climb(everyone.repeat(1 + len(JUMPS)), starts)
+        peaks = Peaks(*(torch.cat(both) for both in zip(peaks, more, strict=True)))
+    return peaks
 
 
 def sample(
@@ -152,7 +193,9 @@ class _Proposal:
         """The log-density at (N, n, K): (N, n)."""
         dim = z.shape[-1]
         away = (z - self.mean).permute(1, 2, 0)
-        squares = torch.linalg.solve_triangular(self.scale, away, upper=False).square().sum(dim=1).T
+        squares = (
+            torch.linalg.solve_triangular(self.scale, away, upper=False).square().sum(dim=1).T
+        )
         log_det = self.scale.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         gaussian = -0.5 * (dim * math.log(2 * math.pi) + squares) - log_det
         student = (

@@ -8,7 +8,7 @@ References:
     are made positive
 """
 
-__all__ = ["Joint", "Peaks"]
+__all__ = ["Joint", "Peaks", "likelihoods"]
 
 import copy
 import math
@@ -174,3 +174,23 @@ class Joint:
     def _parts(self, owner: Tensor, z: Tensor) -> list[tuple[Tensor, Tensor]]:
         size = max(1, DECODED // self.x.shape[1])
         return list(zip(owner.split(size), z.split(size), strict=True)) if len(z) else []
+
+
+def likelihoods(model: VAE, x: Tensor, z: Tensor) -> Tensor:
+    """log p(x|z) of every image at every point, in the model's own precision.
+
+    Arguments:
+        model: The model.
+        x: Flattened images, (n, D).
+        z: Points, (N, K).
+
+    Returns:
+        In nats, (N, n); −∞ where a decoder's numbers overflow.
+    """
+    device = next(model.parameters()).device
+    found = []
+    with torch.inference_mode():
+        for part in z.split(max(1, DECODED // x.numel())):
+            decoded = model.decode(part[:, None].to(device))
+            found.append(decoded.log_prob(x[None].to(device)).cpu())
+    return torch.cat(found).nan_to_num(-math.inf, -math.inf, -math.inf)

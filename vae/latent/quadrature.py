@@ -4,8 +4,8 @@ Three steps, each of which could be drawn:
 
 1. **Search.** log p(x, z) on a grid over z, even in z; again on one of twice its extent, and so on
    twice as far out as anything could matter to an image: where :math:`\lVert z \rVert^2 / 2`
-   exceeds all that the likelihood has been seen to gain. The grid's summits, and the encoder's mean, are
-   where climbs begin (:meth:`vae.latent.joint.Joint.climb`).
+   exceeds all that the likelihood has been seen to gain. The grids' summits, and the encoder's
+   mean, are where climbs begin (:meth:`vae.latent.joint.Joint.climb`).
 2. **Grow.** A lattice around the largest peak, with the axes of its Hessian and three quarters of
    its standard deviations as spacings (less where another peak is narrower), grows from all peaks
    into whatever lies within 16 nats of the highest.
@@ -32,10 +32,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae.latent.joint import DECODED, Joint, Peaks
+from vae.latent.joint import Joint, Peaks, likelihoods
 from vae.models.vae import VAE
 
-# The first grid reaches this far to either side, with so many points a side for one latent and two.
+# The first grid reaches this far to either side, with so many points a side for 1 and 2 latents.
 EXTENT = 4.0
 POINTS_A_SIDE = {1: 1025, 2: 65}
 
@@ -97,7 +97,7 @@ def search(model: VAE, joint: Joint) -> tuple[Tensor, Tensor]:
         # The grid before has looked at the inner half, more closely.
         seen = z.abs().amax(dim=1) < extent / 2 if turn else torch.zeros(len(z), dtype=torch.bool)
         likelihood = torch.full((len(z), len(looking)), -math.inf)
-        likelihood[~seen] = _likelihoods(model, joint.x[looking].float(), z[~seen])
+        likelihood[~seen] = likelihoods(model, joint.x[looking].float(), z[~seen])
         value = likelihood - 0.5 * z.square().sum(dim=1, keepdim=True)
         best[looking] = torch.maximum(best[looking], value.amax(dim=0))
         likeliest[looking] = torch.maximum(likeliest[looking], likelihood.amax(dim=0))
@@ -138,7 +138,7 @@ def integrate(joint: Joint, peaks: Peaks) -> Integral:
 
     found = Integral(*(torch.zeros(images).double() for _ in range(3)))
     todo = torch.arange(images)
-    at = (torch.linalg.inv(cell)[peaks.owner] @ (peaks.z - origin[peaks.owner])[:, :, None])
+    at = torch.linalg.inv(cell)[peaks.owner] @ (peaks.z - origin[peaks.owner])[:, :, None]
     at = at[:, :, 0].round().long()
     disc = _disc(math.ceil(REACH / SPACING), dim)
     owner, seeds = _around(peaks.owner, at, disc)
@@ -156,17 +156,6 @@ def integrate(joint: Joint, peaks: Peaks) -> Integral:
         kept = rough[owner] & (value > _highest(owner, value, images)[owner] - LEFT_OUT)
         owner, seeds = _around(owner[kept], 2 * at[kept], _disc(1, dim))
     return found
-
-
-def _likelihoods(model: VAE, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x|z) of every image at every point, (points, images)."""
-    device = next(model.parameters()).device
-    found = []
-    with torch.inference_mode():
-        for part in z.split(max(1, DECODED // x.numel())):
-            decoded = model.decode(part[:, None].to(device))
-            found.append(decoded.log_prob(x[None].to(device)).cpu())
-    return torch.cat(found).nan_to_num(-math.inf, -math.inf, -math.inf)
 
 
 def _summits(value: Tensor, side: int, dim: int) -> tuple[Tensor, Tensor]:
