@@ -34,21 +34,22 @@ def main(dataset: str, recipe: str, steps: int, threads: int, picture: Path | No
             metrics[latent_dim] = Run(path).metrics()
             click.echo(
                 f"N_z = {latent_dim:<3} {found['seconds']:>6.0f} s   ELBO "
-                f"train {found['train_elbo']:>7.1f}   held-out {found['heldout_elbo']:>7.1f}   "
-                f"best held-out {found['best_heldout_elbo']:>7.1f}"
+                f"train {found['train_elbo']:>7.1f}   validation {found['heldout_elbo']:>7.1f} "
+                f"best {found['best_heldout_elbo']:>7.1f}   test {found['test_elbo']:>7.1f} "
+                f"best {found['best_test_elbo']:>7.1f}"
             )
     if picture:
         save(figure2(metrics), picture, width=1000, height=360)
 
 
 def figure2(metrics: dict[int, list[dict]]) -> go.Figure:
-    """One panel for each latent dimension: training dashed, held-out drawn through."""
+    """One panel for each latent dimension: training dashed, validation drawn through."""
     titles = [f"N_z = {latent_dim}" for latent_dim in metrics]
     figure = make_subplots(cols=len(metrics), shared_yaxes=True, subplot_titles=titles)
     for column, records in enumerate(metrics.values(), start=1):
         for key, dash, name in (
             ("elbo", "dot", "training"),
-            ("heldout_elbo", "solid", "held out"),
+            ("heldout_elbo", "solid", "validation"),
         ):
             known = [one for one in records if one[key] is not None]
             figure.add_scatter(

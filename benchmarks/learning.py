@@ -75,9 +75,11 @@ def learn(recipe: str, dataset: str, seconds: float, threads: int, folder: str) 
     click.echo(
         f"{recipe:<8} {found['steps']:>8,} steps {found['seconds']:>6.1f} s "
         f"{found['steps_per_second']:>6.0f} steps/s   ELBO train {found['train_elbo']:>7.1f} "
-        f"held-out {found['heldout_elbo']:>7.1f} best {found['best_heldout_elbo']:>7.1f}   "
+        f"validation best {found['best_heldout_elbo']:>7.1f} end {found['heldout_elbo']:>7.1f} "
+        f"test best {found['best_test_elbo']:>7.1f} ± {found['best_test_elbo_error']:.1f} "
+        f"end {found['test_elbo']:>7.1f} ± {found['test_elbo_error']:.1f}   "
         f"log p(x) of the best: train {judged['train']['importance_weighted']:>7.1f} "
-        f"held-out {judged['heldout']['importance_weighted']:>7.1f}"
+        f"test {judged['test']['importance_weighted']:>7.1f}"
     )
     return Run(path)
 
@@ -246,7 +248,7 @@ def call(arguments: list, threads: int, environment: dict | None = None) -> dict
 
 
 def curves(metrics: dict[str, list[dict]], axis: str, title: str) -> go.Figure:
-    """ELBO against seconds or samples on a log axis: training dashed, held-out drawn through."""
+    """ELBO against seconds or samples on a log axis: training dashed, validation drawn through."""
     figure = go.Figure()
     for name, colour in zip(metrics, ("#2563eb", "#d97706", "#059669"), strict=True):
         for key, dash in (("elbo", "dot"), ("heldout_elbo", "solid")):
@@ -254,7 +256,7 @@ def curves(metrics: dict[str, list[dict]], axis: str, title: str) -> go.Figure:
             figure.add_scatter(
                 x=[one[axis] for one in records],
                 y=[one[key] for one in records],
-                name=f"{name}, {'training' if key == 'elbo' else 'held out'}",
+                name=f"{name}, {'training' if key == 'elbo' else 'validation'}",
                 line={"color": colour, "dash": dash},
             )
     figure.update_xaxes(title=title, type="log")

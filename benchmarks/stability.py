@@ -34,7 +34,7 @@ def main(datasets: tuple[str, ...], latent_dim: int, seeds: int) -> None:
             found = list(pool.map(lambda path, name=dataset: one(path, name, latent_dim), paths))
         best, active, falls = zip(*found, strict=True)
         click.echo(
-            f"{dataset}, K = {latent_dim}, {seeds} seeds: best held-out ELBO "
+            f"{dataset}, K = {latent_dim}, {seeds} seeds: test ELBO of the best "
             f"{min(best):,.1f} to {max(best):,.1f}, median {statistics.median(best):,.1f}; "
             f"{sum(units < latent_dim for units in active)} with a latent collapsed; "
             f"{sum(fall > FALL for fall in falls)} diverged "
@@ -43,12 +43,12 @@ def main(datasets: tuple[str, ...], latent_dim: int, seeds: int) -> None:
 
 
 def one(path: Path, dataset: str, latent_dim: int) -> tuple[float, int, float]:
-    """A run: its best held-out ELBO, its latents in use, and how far training fell at its end."""
+    """The test ELBO of a run's best model, its latents in use, and how far training fell."""
     options = ["--dataset", dataset, "--latent-dim", latent_dim, "--seed", path.name]
     result = train([*options, "--out", path], threads=1)
     records = [record["elbo"] for record in Run(path).metrics()]
     info = load_checkpoint(Path(result["best_checkpoint"])).info
-    return result["best_heldout_elbo"], info["active_units"], max(records) - records[-1]
+    return result["best_test_elbo"], info["active_units"], max(records) - records[-1]
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def show() -> None:
             "ELBO, nats": st.column_config.NumberColumn(
                 format="%.1f", help=words.meaning("ELBO", "nats")
             ),
-            "± ELBO": st.column_config.NumberColumn(format="%.1f", help=words.meaning("±")),
+            "±": st.column_config.TextColumn(help=words.meaning("±")),
             "log p(x)": st.column_config.NumberColumn(
                 format="%.1f", help=words.meaning("log p(x)", "nats")
             ),
@@ -52,17 +52,18 @@ def row(choice: Choice) -> dict:
     """What the table says of a model; of one that can't be read its name and origin alone."""
     row = {"model": choice.name, "trained on": choice.dataset or "unknown"}
     if (card := choice.card) is not None:
+        error = card.quality.elbo_error
         row |= {
             "images": "×".join(map(str, card.image_shape)),
             "latents": card.latent_dim,
             "hidden": card.architecture.network.in_words(),
             "ELBO, nats": card.quality.elbo,
-            "± ELBO": card.quality.elbo_error,
+            "±": "" if error is None else words.number(error, 1),
             "log p(x)": card.quality.importance_weighted,
-            "measured on": measured_on(card),
             "latents in use": card.active_units,
         }
-    return row | {"from": origin(choice)}
+    row |= {"from": origin(choice)}
+    return row if card is None else row | {"measured on": measured_on(card)}
 
 
 def measured_on(card: ModelCard) -> str:

@@ -165,13 +165,13 @@ def choose_steps(name: str, latent_dim: int) -> dict:
 
 def choose_split(dataset: str) -> dict:
     how = st.selectbox(
-        "Which images validate and test",
+        "Split",
         list(SPLITS),
         key="new_split",
         persist_state="session",
-        help="Frey's frames are a video: **random** ones have near-twins in the training set. The "
-        "**last** ones, or the **first**, are a stretch of the video that it has never seen, and "
-        "**blocks** tests on one of five such stretches.",
+        help="Which images validate and test. Frey's frames are a video: **random** ones have "
+        "near-twins in the training set. The **last** ones, or the **first**, are a stretch of "
+        "the video that it has never seen, and **blocks** tests on one of five such stretches.",
     )
     holdout = st.slider(
         "Validation",

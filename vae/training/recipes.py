@@ -31,7 +31,8 @@ class Recipe:
         fit_to_data: Whether training starts from what the training set's mean and variance tell:
             the encoder sees images less the mean image, and the decoder's biases give the mean
             image and the mean variance; and whether the model that is kept is put into the latent
-            coordinates that suit the prior best (:func:`vae.latent.match_prior`).
+            coordinates that suit the prior best, which moves the ELBO of other images a little
+            (:func:`vae.latent.match_prior`).
         input_noise: The standard deviation of the Gaussian noise added to the encoder's input, in
             units of a pixel's [0, 1].
         clip_norm: The largest norm of a gradient; None leaves it as it is.
