@@ -15,6 +15,7 @@ from vae.datasets.faces import SPLITS
 from vae.errors import VisageError
 from vae.models.architecture import KINDS
 from vae.models.checkpoint import read_card
+from vae.models.likelihoods import LIKELIHOODS
 from vae.runs import trainer
 from vae.training import distributed
 from vae.training.loop import choose_device
@@ -51,6 +52,12 @@ from vae.training.recipes import RECIPES, THE_RECIPES, TrainingConfig
 @click.option("--split-seed", type=int, default=0, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--recipe", default="default", show_default=True, help=", ".join(RECIPES))
+@click.option(
+    "--likelihood",
+    default="gaussian",
+    show_default=True,
+    help="What the noise of the pixels is like: " + ", ".join(LIKELIHOODS) + ".",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="The new run's folder.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the run there.")
@@ -72,6 +79,7 @@ def train_command(
     split_seed: int,
     seed: int,
     recipe: str,
+    likelihood: str,
     device: str,
 ) -> None:
     """Train a model, and keep all that happens in a run's folder."""
@@ -99,6 +107,7 @@ def train_command(
                     split_seed=split_seed,
                     seed=seed,
                     recipe=recipe,
+                    likelihood=likelihood,
                     device=device,
                 )
                 run = runs.create(config, out)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vae.errors import VisageError
+from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import MLP
 from vae.models.network import Networks
 
@@ -35,16 +36,23 @@ class Architecture:
         image_shape: (H, W) for grey images, (H, W, 3) for colour.
         latent_dim: The number K of latent dimensions.
         network: The kind of encoder and decoder, with what was chosen of it.
+        likelihood: What the decoder's mean and log-variance are the parameters of, by its name in
+            :data:`vae.models.likelihoods.LIKELIHOODS`.
 
     Raises:
-        VisageError: A size that no model can have.
+        VisageError: A size that no model can have, or a likelihood that there is not.
     """
 
     image_shape: tuple[int, ...] = (28, 20)
     latent_dim: int = 2
     network: Networks = field(default_factory=MLP)
+    likelihood: str = "gaussian"
 
     def __post_init__(self):
+        if self.likelihood not in LIKELIHOODS:
+            raise VisageError(
+                f"A likelihood is one of {', '.join(LIKELIHOODS)}, not '{self.likelihood}'."
+            )
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
         check_sizes(self.image_shape, self.latent_dim)
         for count, what, limit in (
@@ -75,7 +83,9 @@ class Architecture:
         if len(chosen) < len(names):
             raise VisageError(f"It does not tell its {', '.join(sorted(names - set(chosen)))}.")
         try:
-            return cls(tuple(shape), latent_dim, kind(**chosen))
+            # Files of before there was a choice say nothing of it.
+            likelihood = str(said.get("likelihood", "gaussian"))
+            return cls(tuple(shape), latent_dim, kind(**chosen), likelihood)
         except (TypeError, OverflowError) as error:
             raise VisageError("Its sizes are not numbers.") from error
 
@@ -86,6 +96,7 @@ class Architecture:
             "image_shape": self.image_shape,
             "latent_dim": self.latent_dim,
             "architecture": network,
+            "likelihood": self.likelihood,
         }
 
     @property
@@ -96,7 +107,8 @@ class Architecture:
     @property
     def weights(self) -> int:
         """The number of parameters."""
-        return self.network.weights(self.image_shape, self.latent_dim)
+        likelihood = LIKELIHOODS[self.likelihood].weight_count(self.image_shape)
+        return self.network.weights(self.image_shape, self.latent_dim) + likelihood
 
 
 def networks(name: str, choices: Mapping[str, Any]) -> Networks:

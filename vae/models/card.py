@@ -192,6 +192,11 @@ class ModelCard:
         return "validation" if self.split and self.split.test else "held-out"
 
     @property
+    def likelihood(self) -> str:
+        """The name of the likelihood that all figures are of."""
+        return self.architecture.likelihood
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """(H, W) or (H, W, 3)."""
         return self.architecture.image_shape

@@ -27,8 +27,10 @@ from vae.models.card import ModelCard
 from vae.models.vae import VAE, Gaussian
 
 # Format 1 knew perceptrons alone: their sizes stood in the place of an architecture, and the mean
-# image and the latents' coordinates had been folded into the outer layers.
-FORMAT_VERSION = 2
+# image and the latents' coordinates had been folded into the outer layers. Format 2 knew Gaussian
+# likelihoods alone, and stays that of models which have one: earlier versions read them as well.
+FORMAT_VERSION = 3
+GAUSSIAN_FORMAT = 2
 
 # What a metadata block may hold at most: a checkpoint's own is under 2 kB.
 LARGEST_METADATA = 100_000
@@ -46,8 +48,8 @@ class Checkpoint:
         model: The model, in evaluation mode on the CPU.
         info: What the file says of itself, word for word, which may be anything: :attr:`card` is
             what can be relied on. A file of Visage's own says ``format_version``,
-            ``image_shape``, ``latent_dim``, ``architecture``, and where they are known
-            ``dataset``, ``dataset_sha256``, ``split``, ``recipe``, ``seed``, ``step``,
+            ``image_shape``, ``latent_dim``, ``architecture``, ``likelihood``, and where they are
+            known ``dataset``, ``dataset_sha256``, ``split``, ``recipe``, ``seed``, ``step``,
             ``samples``, ``seconds``, ``trained_at``, ``active_units``, ``train``, ``heldout`` and,
             once its run has come to its end, ``test`` (each a dict of ``elbo``,
             ``log_likelihood`` and ``kl``, in nats an image, their standard errors over images, as
@@ -86,9 +88,10 @@ def save_checkpoint(
     tensors = dict(model.state_dict())
     if posterior is not None:
         tensors |= {"posterior.mean": posterior.mean, "posterior.log_var": posterior.log_var}
+    is_gaussian = model.architecture.likelihood == "gaussian"
     metadata = {
         **(info or {}),
-        "format_version": FORMAT_VERSION,
+        "format_version": GAUSSIAN_FORMAT if is_gaussian else FORMAT_VERSION,
         **model.architecture.as_json(),
     }
     write_tensors(path, tensors, {"visage": json.dumps(metadata)})

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vae.models.architecture import Architecture
 from vae.models.gaussian import Gaussian
+from vae.models.likelihoods import LIKELIHOODS, Distribution, Likelihood
 from vae.models.mlp import MLP
 from vae.models.network import Network
 
@@ -26,6 +27,8 @@ class VAE(nn.Module):
         p(z) = \mathcal{N}(0, I), \quad
         p_\theta(x \mid z) = \mathcal{N}(x; \mu_\theta(z), \sigma_\theta^2(z)), \quad
         q_\phi(z \mid x) = \mathcal{N}(z; \mu_\phi(x), \sigma_\phi^2(x))
+
+    Another likelihood than the Gaussian may be chosen: :mod:`vae.models.likelihoods`.
 
     The networks need not work in the units of x and z. The encoder sees images less a mean image
     :math:`\bar x`, since inputs around zero make its first gradients well conditioned (LeCun et
@@ -80,6 +83,8 @@ class VAE(nn.Module):
         sizes = architecture.image_shape, architecture.latent_dim
         self.encoder: Network = architecture.network.encoder(*sizes)
         self.decoder: Network = architecture.network.decoder(*sizes)
+        likelihood = LIKELIHOODS[architecture.likelihood]
+        self.likelihood: Likelihood = likelihood(architecture.image_shape)
         self.register_buffer("mean_image", torch.zeros(self.pixels))
         self.register_buffer("latent_shift", torch.zeros(self.latent_dim))
         self.register_buffer("latent_scale", torch.ones(self.latent_dim))
@@ -110,9 +115,9 @@ class VAE(nn.Module):
             (mean - self.latent_shift) / self.latent_scale, log_var - 2 * self.latent_scale.log()
         )
 
-    def decode(self, z: Tensor) -> Gaussian:
+    def decode(self, z: Tensor) -> Distribution:
         """The likelihood p(x|z). Shapes: (*, K) -> (*, D) each, the mean in (0, 1)."""
-        return self.decoder(z * self.latent_scale + self.latent_shift)
+        return self.likelihood.given(self.decoder(z * self.latent_scale + self.latent_shift))
 
     def in_coordinates(self, shift: Tensor, scale: Tensor) -> "VAE":
         r"""A copy of the model with other latents, :math:`z' = (z - c) / s`.

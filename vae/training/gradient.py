@@ -49,7 +49,7 @@ def gradient_of(
 
     The other arguments are as below.
     """
-    if objective != "elbo" or samples > 1:
+    if objective != "elbo" or samples > 1 or not model.likelihood.is_gaussian:
         return AutogradGradient(model, batch_size, share, objective)
     networks = model.encoder, model.decoder
     on_processor = next(model.parameters()).device.type == "cpu"

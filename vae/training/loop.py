@@ -32,7 +32,7 @@ from vae.errors import VisageError
 from vae.latent.arrays import evaluate
 from vae.models.vae import VAE
 from vae.training.distributed import add_up, rank, world_size
-from vae.training.gradient import gradient_of
+from vae.training.gradient import AutogradGradient, ElboGradient, gradient_of
 from vae.training.optimizers import OPTIMIZERS
 from vae.training.pace import ThreadTuner
 from vae.training.recipes import TrainingConfig
@@ -101,6 +101,7 @@ class TrainingState:
         step: Steps taken.
         last_rate: The learning rate of the last step.
         seconds: Time spent in the training loop.
+        noise_since: The step since which the noise alone is learnt (:meth:`learn_noise`), or None.
         best: The weights of :attr:`averaged` at its best held-out ELBO, in the order of
             ``parameters()``, end to end; empty until there is one.
     """
@@ -123,6 +124,8 @@ class TrainingState:
         self.step = 0
         self.last_rate = 0.0
         self.seconds = 0.0
+        self.noise_since: int | None = None
+        self._noise_alone: Tensor | None = None
         self.best = torch.empty(0)
         self.best_step = 0
         self.best_elbo = -math.inf
@@ -155,20 +158,50 @@ class TrainingState:
         self.model.decoder.start_at(mean.clamp(0.02, 0.98), variance.clamp(min=1e-6).log())
         self.average.copy_(self.weights)
 
+    def learn_noise(self) -> None:
+        """From here on learn the noise alone, from the best weights so far.
+
+        Everything that the decoder's mean depends on stays as it is, so that the faces do: what
+        is learnt is the likelihood's own weights and what of the decoder the log-variance alone
+        depends on. The optimiser starts afresh, or its momentum would move the rest.
+        """
+        self.noise_since = self.step
+        if len(self.best):
+            self.weights.copy_(self.best)
+        self.average.copy_(self.weights)
+        for value in self.optimizer.memory.values():
+            value.zero_()
+        self._evaluated_at = -1
+
+    @property
+    def noise_is_due(self) -> bool:
+        """Whether the next step is the first that learns the noise alone."""
+        steps = self.config.noise_steps
+        return bool(steps) and self.noise_since is None and self.step >= self.config.steps - steps
+
     def learning_rate(self) -> float:
-        """That of the next step: a linear warm-up, then a half cosine down to zero."""
+        """That of the next step: a linear warm-up, then a half cosine down to zero.
+
+        The noise's stage begins at a rate of its own and goes down likewise.
+        """
+        if self.noise_since is not None:
+            share = (self.step - self.noise_since) / (self.config.steps - self.noise_since)
+            return self.recipe.noise_learning_rate * 0.5 * (1 + math.cos(math.pi * share))
         rate, warmup = self.config.learning_rate, self.recipe.warmup_steps
         if self.step < warmup:
             return rate * (self.step + 1) / warmup
         if not self.recipe.cosine:
             return rate
-        share = (self.step - warmup) / max(1, self.config.steps - warmup)
+        steps = self.config.steps - self.config.noise_steps
+        share = (self.step - warmup) / max(1, steps - warmup)
         return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
     def update(self) -> None:
         """Take one optimiser step with the gradient that is there; average the weights."""
         if decay := self.recipe.encoder_weight_decay:
             self._encoder_gradient.add_(self._encoder_weights, alpha=decay)
+        if self.noise_since is not None:
+            self.gradient.mul_(self._noise_mask())
         if (clip_norm := self.recipe.clip_norm) is not None:
             # Nothing here asks for a value: on a GPU that would wait for the step to end. Row by
             # row, since the sum of all at once depends on how many threads share it.
@@ -185,6 +218,17 @@ class TrainingState:
             # Early on the average forgets faster, so that it doesn't hold on to the start.
             decay = min(self.recipe.averaging, self.step / (self.step + 10))
             self.average.lerp_(self.weights, 1 - decay**span)
+
+    def _noise_mask(self) -> Tensor:
+        """1 for each weight that is learnt with the noise, 0 for the others, (P,)."""
+        if self._noise_alone is None:
+            masks = {weight: torch.zeros_like(weight) for weight in self.model.parameters()}
+            for weight in self.model.likelihood.parameters():
+                masks[weight].fill_(1)
+            for weight, rows in self.model.decoder.log_var_parameters():
+                masks[weight][rows] = 1
+            self._noise_alone = torch.cat([mask.flatten() for mask in masks.values()])
+        return self._noise_alone
 
     def keep_if_best(self, heldout_elbo: float) -> None:
         """Remember the weights if they are the best so far on the held-out set."""
@@ -212,6 +256,8 @@ class TrainingState:
         }
         if self.recipe.averaging:
             tensors["average"] = self.average
+        if self.noise_since is not None:
+            tensors["noise_since"] = torch.tensor(self.noise_since)
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.memory.items()}
         return {name: value.detach().clone() for name, value in tensors.items()}
 
@@ -241,6 +287,8 @@ class TrainingState:
                 "The saved state is not of this configuration, so the run can't be resumed."
             ) from error
         self.step, self.best_step = int(step), int(best_step)
+        since = tensors.get("noise_since")
+        self.noise_since = None if since is None else int(since)
         self._evaluated_at = -1
 
 
@@ -267,9 +315,16 @@ def train(
     heldout = heldout[:: 1 + len(heldout) // HELDOUT_IMAGES]
     alone = world_size() == 1
     share = len(range(config.batch_size)[rank() :: world_size()])
-    gradient = gradient_of(
-        state.model, config.batch_size, share, state.recipe.objective, state.recipe.samples
-    )
+
+    def current_gradient() -> AutogradGradient | ElboGradient:
+        choices = config.batch_size, share, state.recipe.objective
+        if state.noise_since is not None:
+            # The one by hand knows of no neighbours, and a model that begins with them is still
+            # the Gaussian.
+            return AutogradGradient(state.model, *choices)
+        return gradient_of(state.model, *choices, state.recipe.samples)
+
+    gradient = current_gradient()
     # Ranks must yield at the same steps, so that they can agree on what comes next.
     record_seconds = RECORD_SECONDS if alone else math.inf
     evaluate_every = evaluation_interval(len(heldout), config.batch_size)
@@ -281,6 +336,9 @@ def train(
     tuner = ThreadTuner(None if alone and state.device.type == "cpu" else 1)
     for x, encoder_input, noise in tuner.while_going(minibatches(images, state)):
         began = time.perf_counter()
+        if state.noise_is_due:
+            state.learn_noise()
+            gradient = current_gradient()
         totals += gradient(x, noise, encoder_input)
         add_up(state.gradient)
         state.update()
@@ -290,6 +348,10 @@ def train(
         state.seconds = ended - started
         measured = is_due(state.step, evaluate_every) or state.step == config.steps
         recorded = measured or is_due(state.step, RECORD_EVERY)
+        if state.noise_since is not None:
+            # A stage this short is looked at as a run is at its beginning.
+            measured = measured or is_due(state.step - state.noise_since, evaluate_every)
+            recorded = recorded or measured
         if not recorded and state.seconds - last_seconds < record_seconds:
             continue
         add_up(totals)

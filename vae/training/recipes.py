@@ -1,6 +1,6 @@
 """How to train: what a recipe sets, and what a person chooses of a run."""
 
-__all__ = ["RECIPES", "THE_RECIPES", "Recipe", "TrainingConfig", "recipe_for"]
+__all__ = ["RECIPES", "THE_RECIPES", "Recipe", "TrainingConfig", "recipe_for", "steps_of"]
 
 import dataclasses
 import math
@@ -12,6 +12,7 @@ from typing import Any
 from vae.datasets.faces import usual_test_share
 from vae.errors import VisageError
 from vae.models.architecture import Architecture, networks
+from vae.models.likelihoods import LIKELIHOODS
 from vae.models.objective import OBJECTIVES
 from vae.training.optimizers import OPTIMIZERS
 
@@ -38,6 +39,10 @@ class Recipe:
         clip_norm: The largest norm of a gradient; None leaves it as it is.
         objective: What is maximised, by its name in :data:`vae.models.objective.OBJECTIVES`.
         samples: The number L of the noise's samples that it is given of each image.
+        noise_steps: How many of a run's steps, its last, learn the noise alone where the
+            likelihood is learnt in a stage of its own; half of the steps at most.
+        noise_learning_rate: The learning rate that this stage begins with; along a half cosine it
+            falls to zero.
         averaging: The decay a step of the exponential moving average of the weights that is
             evaluated and kept; 0 keeps the weights themselves.
 
@@ -61,6 +66,8 @@ class Recipe:
     averaging: float = 0.0
     objective: str = "elbo"
     samples: int = 1
+    noise_steps: int = 500
+    noise_learning_rate: float = 3e-3
 
     def __post_init__(self):
         object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
@@ -118,6 +125,11 @@ def recipe_for(name: str, latent_dim: int) -> Recipe:
     return RECIPES[name]
 
 
+def steps_of(recipe: Recipe, likelihood: str) -> int:
+    """The steps of a run with this likelihood where nobody chose them."""
+    return recipe.steps + (recipe.noise_steps if LIKELIHOODS[likelihood].is_staged else 0)
+
+
 # What nobody chose of a run: a configuration puts the recipe's value in its place (the split's, of
 # a test share), so that whoever reads one meets values alone. Hence its type.
 THE_RECIPES: Any = None
@@ -132,7 +144,11 @@ class TrainingConfig:
         test: The share that nothing sees until training is over; 0 for none, as of runs that were
             begun when there was no such set. By default what
             :func:`vae.datasets.faces.usual_test_share` says of the split.
+        steps: How many to take in all; of a likelihood that is learnt in a stage of its own, the
+            recipe's are so many more.
         split: How these are chosen: one of :data:`vae.datasets.faces.SPLITS`.
+        likelihood: What the decoder's mean and log-variance are the parameters of, by its name in
+            :data:`vae.models.likelihoods.LIKELIHOODS`.
         recipe: The recipe's name.
         network: The kind of encoder and decoder, by its name in
             :data:`vae.models.architecture.KINDS`; runs that were begun when there was one kind
@@ -159,15 +175,16 @@ class TrainingConfig:
     recipe: str = "default"
     device: str = "auto"
     network: str = "mlp"
+    likelihood: str = "gaussian"
     whole_recipe: Recipe = THE_RECIPES
 
     def __post_init__(self):
-        Architecture((1, 1), self.latent_dim)
+        Architecture((1, 1), self.latent_dim, likelihood=self.likelihood)
         recipe = self.whole_recipe or recipe_for(self.recipe, self.latent_dim)
         object.__setattr__(self, "whole_recipe", recipe)
         hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
         rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
-        steps = recipe.steps if self.steps is None else self.steps
+        steps = steps_of(recipe, self.likelihood) if self.steps is None else self.steps
         object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
         networks(self.network, vars(self))
         object.__setattr__(self, "steps", steps)
@@ -219,4 +236,13 @@ class TrainingConfig:
         Raises:
             VisageError: It would be too large.
         """
-        return Architecture(image_shape, self.latent_dim, networks(self.network, vars(self)))
+        return Architecture(
+            image_shape, self.latent_dim, networks(self.network, vars(self)), self.likelihood
+        )
+
+    @property
+    def noise_steps(self) -> int:
+        """How many of the steps, the last ones, learn the noise alone: the faces stay."""
+        if not LIKELIHOODS[self.likelihood].is_staged:
+            return 0
+        return min(self.whole_recipe.noise_steps, self.steps // 2)
