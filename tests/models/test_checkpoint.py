@@ -13,7 +13,7 @@ import torch
 
 from vae import VAE, load_checkpoint, save_checkpoint
 from vae.errors import VisageError
-from vae.models.checkpoint import FORMAT_VERSION, read_card
+from vae.models.checkpoint import FORMAT_VERSION, GAUSSIAN_FORMAT, read_card
 from vae.models.vae import Gaussian
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def test_round_trip(path, model):
     assert found.model.architecture == model.architecture
     assert found.info["dataset"] == "frey"
     assert found.info["step"] == 12
-    assert found.info["format_version"] == FORMAT_VERSION
+    assert found.info["format_version"] == GAUSSIAN_FORMAT
     assert found.posterior.mean.shape == found.posterior.log_var.shape == (7, 2)
     assert read_card(path) == found.card
 

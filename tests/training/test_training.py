@@ -11,6 +11,7 @@ from vae import datasets
 from vae.datasets.faces import SPLITS
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
+from vae.models.likelihoods import LIKELIHOODS
 from vae.models.objective import OBJECTIVES, elbo
 from vae.training.gradient import gradient_of
 from vae.training.loop import TrainingState, evaluation_interval, is_due, minibatches, train
@@ -310,3 +311,80 @@ def test_events_come_often_early_and_evenly_later():
 def test_evaluations_stay_a_small_share_of_the_work():
     for heldout in (40, 196, 10_000, 1_000_000):
         assert heldout / (3 * 100) <= evaluation_interval(heldout, 100) / 50
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_each_likelihood_is_trained_and_raises_the_elbo(sets, likelihood):
+    state = TrainingState(configured(likelihood=likelihood, steps=200), SHAPE)
+    news = list(train(state, *sets))
+    assert news[-1].step == 200
+    assert news[-1].elbo > news[0].elbo + 50
+
+
+def test_the_noise_is_learnt_last_and_the_faces_stay_as_they_were(sets):
+    state = TrainingState(configured(likelihood="correlated", steps=400), SHAPE)
+    z = torch.randn(5, 2)
+    seen = []
+    for progress in train(state, *sets):
+        with torch.no_grad():
+            seen.append((progress.step, state.noise_since, state.averaged.decode(z).mean))
+    before = [mean for _, since, mean in seen if since is None]
+    after = [mean for _, since, mean in seen if since is not None]
+    assert len(before) > 2 and len(after) > 2
+    assert not torch.equal(before[0], before[-1])
+    assert all(torch.equal(mean, after[0]) for mean in after)
+    assert state.noise_since == 200
+    # And it is worth it: neighbours tell much of a pixel.
+    assert state.best_step > 200
+    assert state.model.likelihood.weights.abs().max() > 0.01
+    whole = evaluate(state.best_model(), sets[1])["elbo"].mean()
+    gaussian = finished(sets, steps=200)
+    assert whole > evaluate(gaussian.best_model(), sets[1])["elbo"].mean() + 50
+
+
+def test_until_then_correlated_noise_is_trained_as_the_gaussian(sets):
+    state = TrainingState(configured(likelihood="correlated", steps=60), SHAPE)
+    for progress in train(state, *sets):
+        if progress.step == 20:
+            found = state.weights.clone()
+            break
+    gaussian = TrainingState(configured(steps=30), SHAPE)
+    for progress in train(gaussian, *sets):
+        if progress.step == 20:
+            wanted = gaussian.weights
+            break
+    torch.testing.assert_close(found[: len(wanted)], wanted)
+    assert not found[len(wanted) :].any()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("stop", [20, 30, 35])
+def test_a_state_restored_before_or_within_the_noises_stage_ends_alike(sets, recipe, stop):
+    chosen = {"recipe": recipe, "likelihood": "correlated"}
+    whole = finished(sets, **chosen)
+    first = TrainingState(configured(**chosen), SHAPE)
+    for progress in train(first, *sets):
+        if progress.step >= stop:
+            break
+    second = TrainingState(configured(**chosen), SHAPE)
+    second.restore(first.tensors())
+    for _ in train(second, *sets):
+        pass
+    assert torch.equal(second.weights, whole.weights)
+    assert torch.equal(second.best, whole.best)
+
+
+def test_more_steps_after_its_stage_learn_the_noise_further(sets):
+    state = finished(sets, likelihood="correlated")
+    assert state.noise_since == 30
+    longer = TrainingState(configured(likelihood="correlated", steps=200), SHAPE)
+    longer.restore(state.tensors())
+    for _ in train(longer, *sets):
+        pass
+    assert (longer.step, longer.noise_since) == (200, 30)
+
+
+def test_the_noises_stage_comes_on_top_of_the_recipes_steps():
+    assert TrainingConfig(likelihood="correlated").steps == TrainingConfig().steps + 500
+    assert TrainingConfig(likelihood="correlated").noise_steps == 500
+    assert TrainingConfig().noise_steps == 0
