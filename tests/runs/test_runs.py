@@ -25,7 +25,7 @@ from vae import datasets, load_checkpoint, runs, trash
 from vae.datasets.faces import Faces
 from vae.errors import VisageError
 from vae.runs import Run, processes, queue, trainer
-from vae.runs.run import SILENCE, STATES
+from vae.runs.status import SILENCE, STATES
 from vae.training import loop, recipes
 from vae.training.loop import Progress
 from vae.training.recipes import TrainingConfig

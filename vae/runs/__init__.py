@@ -2,4 +2,6 @@
 
 __all__ = ["Run", "Status", "all_runs", "create", "damaged", "find", "folder", "restore"]
 
-from vae.runs.run import Run, Status, all_runs, create, damaged, find, folder, restore
+from vae.runs.collection import all_runs, create, damaged, find, restore
+from vae.runs.run import Run, folder
+from vae.runs.status import Status

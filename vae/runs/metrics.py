@@ -1,11 +1,12 @@
-"""Reading a run's metrics while they are written: what is new, and never more than can be seen.
+"""A run's metrics, read while they are written: what is new, and never more than can be seen.
 
 A file grows by a line a record. A reader remembers how far it has come and parses what was
 added; of what is too long for that, its end.
 """
 
-__all__ = ["MetricsFile", "Records", "end_of_step", "parsed"]
+__all__ = ["MetricsFile", "Records", "append", "drop_after", "parsed"]
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -13,13 +14,14 @@ import math
 import mmap
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from vae.files import replacing
 from vae.training.loop import Progress
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Progress))
@@ -33,6 +35,9 @@ LARGEST_READ = 2**25
 
 # Bytes that are parsed at a time. A line longer than that is no record.
 BLOCK = 2**20
+
+# Bytes of a file that are copied at once.
+COPIED_AT_ONCE = 2**20
 
 # Records kept in memory; beyond, they are thinned.
 MOST_KEPT = 50_000
@@ -211,6 +216,30 @@ def parsed(lines: Iterable[bytes]) -> list[dict]:
             records.pop()
         records.append(record)
     return records
+
+
+def append(path: Path, record: Mapping) -> None:
+    """Append a record to a metrics file; a line that was torn by a crash is closed first."""
+    line = json.dumps(record).encode() + b"\n"
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                line = b"\n" + line
+        file.write(line)
+
+
+def drop_after(path: Path, step: int) -> None:
+    """Leave out of a metrics file, which need not be there, what lies beyond a step.
+
+    It becomes a new file, so that a reader who knows the old one's length starts over.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        end = end_of_step(path, step)
+        if end < path.stat().st_size:
+            with replacing(path) as beside, path.open("rb") as file, beside.open("wb") as kept:
+                while end > 0 and (part := file.read(min(end, COPIED_AT_ONCE))):
+                    end -= kept.write(part)
 
 
 def end_of_step(path: Path, step: int) -> int:

@@ -6,7 +6,7 @@ their place and renamed; the metrics file is only appended to. So no reader ever
 and whoever comes later (a refreshed page, a restarted server) sees all that was seen before.
 """
 
-__all__ = ["Run", "Status", "all_runs", "create", "damaged", "find", "folder", "restore"]
+__all__ = ["Run", "check_name", "folder"]
 
 import contextlib
 import dataclasses
@@ -16,8 +16,6 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import filelock
@@ -30,104 +28,13 @@ from vae.limits import check_writable
 from vae.models import collection
 from vae.models.card import ModelCard
 from vae.models.checkpoint import read_card
-from vae.names import checked_name, name_from
+from vae.names import checked_name
 from vae.runs import processes, queue
-from vae.runs.metrics import MetricsFile, end_of_step, parsed
-from vae.runs.processes import Process
-from vae.training.loop import Progress, check_batch
-from vae.training.memory import check_memory
+from vae.runs.metrics import MetricsFile, append, drop_after, parsed
+from vae.runs.status import Status
+from vae.training.loop import Progress
 from vae.training.recipes import TrainingConfig
 from vae.trash import Deleted
-
-STATES = ("queued", "running", "stopped", "finished", "failed", "interrupted")
-ALIVE = ("queued", "running")
-
-# Seconds without a sign of life after which a run of another machine is given up, and one that
-# nobody trains yet. A process of this machine is there or it isn't.
-SILENCE = 60.0
-
-# Bytes of a metrics file that are copied at once.
-COPIED_AT_ONCE = 2**20
-
-# What a status can say: characters of a text, steps, and seconds since the epoch.
-LONGEST_TEXT = 10_000
-LARGEST_COUNT = 10**15
-LATEST = 1e11
-
-KILLED = (
-    "Its process ended without a word: it was killed, as happens when memory runs out, or the "
-    "machine went down. Resume it; if that happens again, choose fewer hidden units."
-)
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a run is doing.
-
-    Arguments:
-        state: ``queued``, ``running``, ``stopped``, ``finished``, ``failed`` or ``interrupted``.
-        pid: The trainer's process, and ``born`` its creation time, which tells it from a later
-            process that got the same number; ``host`` is its machine.
-        step: Steps taken.
-        heartbeat: When the trainer last wrote this, in seconds since the epoch.
-        error: What went wrong and what to try, in a sentence or two.
-        created: When the run was made, in seconds since the epoch.
-        since: When the state became what it is.
-        place: How many other runs have to end before this one starts.
-        phase: What a running one does: nothing said while it trains, ``finishing`` after its last
-            step, while the model is judged and written.
-        share: How much of that phase is done, from 0 to 1.
-    """
-
-    state: str = "queued"
-    pid: int | None = None
-    born: float | None = None
-    host: str = ""
-    step: int = 0
-    heartbeat: float = 0.0
-    error: str = ""
-    created: float = 0.0
-    since: float = 0.0
-    place: int = 0
-    phase: str = ""
-    share: float = 0.0
-
-    @classmethod
-    def of(cls, said: dict) -> "Status":
-        """What a status file says, as far as that can be true.
-
-        Raises:
-            ValueError: It names no state.
-        """
-        if said.get("state") not in STATES:
-            raise ValueError("there is no such state")
-        kinds = {"pid": 0, "born": 0.0} | {
-            field.name: field.default
-            for field in dataclasses.fields(cls)
-            if field.default is not None
-        }
-        return cls(
-            **{
-                name: said[name]
-                for name, kind in kinds.items()
-                if name in said and _can_be(said[name], kind)
-            }
-        )
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the run goes on by itself: it is being trained, or will be."""
-        return self.state in ALIVE
-
-    @property
-    def is_finishing(self) -> bool:
-        """Whether its last step is taken, and the model is being judged and written."""
-        return self.state == "running" and self.phase == "finishing"
-
-    @property
-    def process(self) -> Process | None:
-        """The trainer's process, if it is known."""
-        return None if self.pid is None or self.born is None else Process(self.pid, self.born)
 
 
 class Run:
@@ -187,10 +94,7 @@ class Run:
             known = Status.of(self._read_status())
         except (OSError, ValueError):
             known = Status(state="interrupted", error="Its status file is missing or damaged.")
-        if known.is_alive and not _is_alive(known):
-            known = dataclasses.replace(
-                known, state="interrupted", since=known.heartbeat, error=KILLED
-            )
+        known = known.as_its_process_is()
         if known.state == "queued":
             known = dataclasses.replace(known, place=queue.place(self.path.resolve()))
         return known
@@ -368,28 +272,12 @@ class Run:
             self._write("status.json", known | changes | {"heartbeat": now})
 
     def record(self, progress: Progress) -> None:
-        """Append a record to the metrics; a line that was torn by a crash is closed first."""
-        path = self.path / "metrics.jsonl"
-        line = json.dumps(dataclasses.asdict(progress)).encode() + b"\n"
-        with path.open("ab+") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    line = b"\n" + line
-            file.write(line)
+        """Append a record to the metrics."""
+        append(self.path / "metrics.jsonl", dataclasses.asdict(progress))
 
     def forget_after(self, step: int) -> None:
-        """Drop the records and snapshots beyond a step, which will be taken once more.
-
-        The metrics become a new file, so that a reader who knows the old one's length starts over.
-        """
-        path = self.path / "metrics.jsonl"
-        with contextlib.suppress(FileNotFoundError):
-            end = end_of_step(path, step)
-            if end < path.stat().st_size:
-                with replacing(path) as beside, path.open("rb") as file, beside.open("wb") as kept:
-                    while end > 0 and (part := file.read(min(end, COPIED_AT_ONCE))):
-                        end -= kept.write(part)
+        """Drop the records and snapshots beyond a step, which will be taken once more."""
+        drop_after(self.path / "metrics.jsonl", step)
         for taken, picture in self.snapshots():
             if taken > step:
                 picture.unlink(missing_ok=True)
@@ -422,113 +310,7 @@ def folder() -> Path:
     return Path(os.environ.get("VISAGE_RUNS") or "runs")
 
 
-def all_runs() -> list[Run]:
-    """Every run that can be read, the newest first."""
-    found = []
-    for path in folder().glob("*/config.json"):
-        # A name that no page can show is none that a run was ever given.
-        if path.parent.name.isprintable():
-            with contextlib.suppress(VisageError):
-                found.append(Run(path.parent))
-    return sorted(found, key=lambda run: (run.status().created, run.name), reverse=True)
-
-
-def damaged() -> list[str]:
-    """Names of the folders whose ``config.json`` says nothing that a run can be read from."""
-    names = []
-    for path in folder().glob("*/config.json"):
-        if path.parent.name.isprintable():
-            try:
-                Run(path.parent)
-            except VisageError:
-                names.append(path.parent.name)
-    return sorted(names)
-
-
-def find(name: str) -> Run:
-    """The run of that name in :func:`folder`, or at that path.
-
-    Raises:
-        VisageError: There is none.
-    """
-    for path in (folder() / name, Path(name)):
-        if name and (path / "config.json").is_file():
-            return Run(path)
-    raise VisageError(f"There is no run named '{name}': 'python -m vae runs' lists them.")
-
-
-def restore(name: str) -> Run:
-    """Bring back the run of that name, or at that path, that was deleted last.
-
-    Raises:
-        VisageError: It is not in the trash any more, or its name has been given away.
-    """
-    for place in (folder() / name, Path(name)):
-        if place.name in (deleted.name for deleted in trash.kept(place.parent)):
-            break
-    return Run(trash.restore(trash.find(place.parent, place.name)))
-
-
-def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run:
-    """Make a new run's folder; nothing is trained yet.
-
-    Arguments:
-        config: What will be trained.
-        path: The folder, which must be new or empty; by default one named after the time, the
-            data set and the latent dimension, in :func:`folder`, where names are those of models.
-
-    Raises:
-        VisageError: The configuration can't be trained here, the name is none or taken, or the
-            folder can't be written or holds something already.
-    """
-    check_writable()
-    config = _runnable(config)
-    try:
-        if path is None:
-            path = _new_folder(config)
-        else:
-            path = Path(path)
-            if path.resolve().parent == folder().resolve():
-                _check_name(path.resolve().name)
-            path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise VisageError(
-                    f"{path} is not empty: choose a new folder, or go on with the run in it by "
-                    f"'python -m vae train --resume {path}'."
-                )
-        trash.empty(path.parent)
-        now = time.time()
-        status = {
-            "state": "queued",
-            "host": processes.host(),
-            "created": now,
-            "since": now,
-            "heartbeat": now,
-        }
-        # Whoever finds a configuration finds a status beside it.
-        for name, values in (("status", status), ("config", dataclasses.asdict(config))):
-            with replacing(path / f"{name}.json") as beside:
-                beside.write_text(json.dumps(values, indent=1))
-    except OSError as error:
-        raise VisageError(
-            f"The run's folder {path or folder()} can't be written: {error.strerror}; choose "
-            "another with --out or VISAGE_RUNS."
-        ) from error
-    return Run(path)
-
-
-def _runnable(config: TrainingConfig) -> TrainingConfig:
-    """Refuse what could only fail once it runs; make a data set's path independent of where."""
-    faces = datasets.load(config.dataset)
-    parts = faces.splits_indices(config.holdout, config.test, config.split, config.split_seed)
-    check_batch(config, len(parts.training))
-    check_memory(config, faces.image_shape)
-    if datasets.is_here(str(config.dataset)):
-        return dataclasses.replace(config, dataset=faces.name)
-    return dataclasses.replace(config, dataset=str(Path(config.dataset).resolve()))
-
-
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     """Refuse what breaks the rule; a folder's capital letters are left to whoever typed them."""
     proper = checked_name(name, collection.names())
     if proper != name.lower():
@@ -540,43 +322,3 @@ def _check_free(path: Path) -> None:
         raise VisageError(f"There is a run named {path.name} already: choose another name.")
     if path.name in collection.names():
         raise VisageError(f"There is a model named {path.name} already: choose another name.")
-
-
-def _new_folder(config: TrainingConfig) -> Path:
-    # The data set's name is cut, so that the whole keeps to the length of a name.
-    dataset = name_from(Path(config.dataset).stem)[:30].rstrip("-_")
-    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{dataset}-z{config.latent_dim}"
-    taken = collection.names()
-    for suffix in ("", *(f"-{place}" for place in range(2, 1000))):
-        path = folder() / (stem + suffix)
-        if path.name in taken:
-            continue
-        with contextlib.suppress(FileExistsError):
-            path.mkdir(parents=True)
-            return path
-    raise VisageError(f"There are too many runs named {stem}: try again in a second.")
-
-
-def _is_alive(status: Status) -> bool:
-    if status.host != processes.host() or status.process is None:
-        return time.time() - status.heartbeat < SILENCE
-    return status.process.is_alive()
-
-
-def _can_be(value: object, kind: object) -> bool:
-    """Whether a value is of the kind of another: a text to be shown, a count, or a time."""
-    if isinstance(kind, str):
-        return isinstance(value, str) and len(value) <= LONGEST_TEXT and _is_text(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    if isinstance(kind, int):
-        return isinstance(value, int) and 0 <= value <= LARGEST_COUNT
-    return 0 <= value <= LATEST
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
