@@ -1,32 +1,14 @@
 """From one face to another: paths through the latent space, as films."""
 
-from typing import NamedTuple
-
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, header, library, paths, session, skeleton, words
-from ui.library import Choice, Stored
-from ui.morph import film, marks, settings, stops, stretch_map
+from ui import header, library, session, skeleton, words
+from ui.library import Choice
+from ui.morph import film, journeys, marks, settings, stops, stretch_map
 from vae import latent
-from vae.latent.metric import image_change
-from vae.latent.paths import LatentPath, frames
 from vae.models.checkpoint import Checkpoint
-
-
-class Journey(NamedTuple):
-    """What is made of some faces.
-
-    Arguments:
-        routes: The path of each kind.
-        faces: The film along each, uint8, (T, H, W) or (T, H, W, 3).
-        changes: How much the picture changes in each step, as a chart.
-    """
-
-    routes: dict[str, LatentPath]
-    faces: dict[str, np.ndarray]
-    changes: go.Figure
 
 
 def main() -> None:
@@ -81,11 +63,11 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
             count, steady = choose_pace(checkpoint.model.image_shape)
             film_place, changes_place = reserve(260), reserve(230)
         strips_place = reserve(330)
-        journey = travelled(choice.stored, chosen, count, steady)
+        journey = journeys.travelled(choice.stored, chosen, count, steady)
         with film_place.filled():
-            play(journey.faces, journey.routes)
+            journeys.play(journey)
         with strips_place.filled():
-            show_strips(journey.faces)
+            journeys.show_strips(journey)
             offer_files(journey.faces, choice.name)
         with map_place.filled():
             clicked = stretch_map.draw(choice, checkpoint, chosen)
@@ -95,17 +77,6 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
     if clicked is not None:
         stops.add(choice, checkpoint, clicked, "plane")
         st.rerun()
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def travelled(stored: Stored, stops: np.ndarray, count: int, steady: bool) -> Journey:
-    """The paths through the faces, (n, K), and what is seen along them, once for all visitors."""
-    surface, model = paths.surface(stored), library.load(stored).model
-    routes = {kind: paths.route(stored, stops, kind) for kind in settings.KINDS}
-    z = {kind: frames(surface, path, count, steady) for kind, path in routes.items()}
-    faces = {kind: latent.draw(model, points) for kind, points in z.items()}
-    changes = {kind: image_change(surface, points) for kind, points in z.items()}
-    return Journey(routes, faces, charts.step_changes(changes))
 
 
 def choose_pace(image_shape: tuple[int, ...]) -> tuple[int, bool]:
@@ -129,33 +100,6 @@ def choose_pace(image_shape: tuple[int, ...]) -> tuple[int, bool]:
             + words.meaning("metric"),
         )
     return count, steady
-
-
-def play(faces: dict[str, np.ndarray], routes: dict[str, LatentPath]) -> None:
-    """The films side by side, with the lengths of their paths."""
-    whole = routes["straight"].length
-    films = []
-    for kind, path in routes.items():
-        lines = [f"length {path.length:.2f}"]
-        if kind != "straight":
-            share = f"{round(100 * path.length / whole - 100) if whole > 0 else 0:+d} %"
-            lines.append(share.replace("-", "−"))
-        if not path.converged:
-            lines.append("search not finished")
-        said = f"Film along the {kind} path"
-        films.append(film.Film(faces[kind], said, kind.capitalize(), tuple(lines)))
-    film.play(films, "morph_films")
-    st.caption(
-        "Lengths in the decoder's metric, and against the straight path's",
-        help=words.meaning("metric", "geodesic", "spherical"),
-    )
-
-
-def show_strips(faces: dict[str, np.ndarray]) -> None:
-    with st.container(gap="xsmall"):
-        for kind, film_faces in faces.items():
-            st.caption(kind.capitalize())
-            film.strip(film_faces, f"Film strip of the {kind} path")
 
 
 def draw_changes(figure: go.Figure) -> None:

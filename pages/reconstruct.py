@@ -1,23 +1,18 @@
 """Faces beside their reconstructions, and where their posteriors lie in the latent space."""
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, header, library, missing_data, photo, session, words
-from ui.library import Choice, Stored
-from ui.pictures import data_url
-from vae import images, latent, limits
+from ui import header, library, missing_data, photo, session, words
+from ui.library import Choice
+from ui.reconstruct import judged
+from vae import limits
 from vae.datasets.faces import Faces
 from vae.latent.arrays import Reconstructions
 
 FACES, PHOTO = "Faces of the data set", "Your own photo"
 
-COUNT = 8
 COLUMNS = 2
-
-# The difference from an original that gets the full colour.
-LIMIT = 0.5
 
 
 def main() -> None:
@@ -30,14 +25,14 @@ def main() -> None:
     if data is None:
         return
     part, order = choose_faces(library.parts(checkpoint.card, data))
-    chosen = rank(choice, part, order)
-    found = reconstructed(choice.stored, chosen, data.sha256, data)
+    chosen = judged.ranked(choice, part, order, st.session_state.get("draw", 0))
+    judgement = judged.reconstructed(choice.stored, chosen, data.sha256, data)
     gallery, plane = st.columns([4, 3], gap="large")
     with gallery:
-        pictures = triples(choice.stored, chosen, data.sha256, data)
-        draw_gallery(pictures, chosen, found)
+        pictures = judged.triples(choice.stored, chosen, data.sha256, data)
+        draw_gallery(pictures, chosen, judgement)
     with plane:
-        draw_posteriors(choice, chosen, found)
+        draw_posteriors(choice, chosen, judgement)
     credit(data)
 
 
@@ -106,35 +101,7 @@ def choose_faces(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
     return parts[part], order
 
 
-def rank(choice: Choice, part: np.ndarray, order: str) -> np.ndarray:
-    """The places in the data set of the faces to show."""
-    count = min(COUNT, len(part))
-    if order == "random":
-        return np.random.default_rng(st.session_state.get("draw", 0)).permutation(part)[:count]
-    elbo, looked_at = library.ranking(choice, part)
-    places = np.argsort(elbo)[:count] if order == "worst" else np.argsort(-elbo)[:count]
-    return looked_at[places]
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def reconstructed(
-    stored: Stored, chosen: np.ndarray, sha256: str, _data: Faces
-) -> Reconstructions:
-    """The chosen faces through the encoder and back, once for all visitors."""
-    return latent.reconstruct(library.load(stored).model, _data.pixels(chosen))
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def triples(stored: Stored, chosen: np.ndarray, sha256: str, _data: Faces) -> list[str]:
-    """Each chosen face, its reconstruction and their difference as one picture, a data URL."""
-    originals = _data.images[chosen]
-    mean = reconstructed(stored, chosen, sha256, _data).mean
-    difference = images.differences(originals, mean, LIMIT)
-    rows = zip(originals, images.to_uint8(mean), difference, strict=True)
-    return [data_url(images.side_by_side(*row, gap=2), scale=6) for row in rows]
-
-
-def draw_gallery(pictures: list[str], chosen: np.ndarray, found: Reconstructions) -> None:
+def draw_gallery(pictures: list[str], chosen: np.ndarray, judgement: Reconstructions) -> None:
     """Original, reconstruction and difference of each face, with its figures."""
     st.caption(
         "Original, reconstruction, and where the reconstruction is :red[brighter] or "
@@ -149,22 +116,22 @@ def draw_gallery(pictures: list[str], chosen: np.ndarray, found: Reconstructions
                 alt=f"Face {number}: original, reconstruction and difference",
             )
             st.caption(
-                f"**#{number}** · ELBO **{words.number(found.elbo[place])}** nats  \n"
-                f"log-likelihood {words.number(found.log_likelihood[place])} · "
-                f"KL {words.number(found.kl[place], 1)}  \n"
-                f"log p(x) ≈ {words.number(found.importance_weighted[place])}",
+                f"**#{number}** · ELBO **{words.number(judgement.elbo[place])}** nats  \n"
+                f"log-likelihood {words.number(judgement.log_likelihood[place])} · "
+                f"KL {words.number(judgement.kl[place], 1)}  \n"
+                f"log p(x) ≈ {words.number(judgement.importance_weighted[place])}",
                 help=words.meaning("ELBO", "log-likelihood", "KL divergence", "log p(x)", "nats"),
             )
 
 
-def draw_posteriors(choice: Choice, chosen: np.ndarray, found: Reconstructions) -> None:
+def draw_posteriors(choice: Choice, chosen: np.ndarray, judgement: Reconstructions) -> None:
     """Where the faces lie in the latent space."""
-    latent_dim = found.z_mean.shape[1]
+    latent_dim = judgement.z_mean.shape[1]
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
     means = library.posterior_means(choice.stored)
     with st.container(key="plane"):
         st.plotly_chart(
-            plane(choice.stored, chosen, axes, found.z_mean, found.z_std),
+            judged.plane(choice.stored, chosen, axes, judgement.z_mean, judgement.z_std),
             height="stretch",
             config={"displayModeBar": False},
             alt="The posteriors of the faces in the latent space",
@@ -173,19 +140,6 @@ def draw_posteriors(choice: Choice, chosen: np.ndarray, found: Reconstructions) 
         "The posterior of each face, mean ± one standard deviation"
         + (", over the means of the training set." if len(means) else ".")
     )
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def plane(
-    stored: Stored,
-    chosen: np.ndarray,
-    axes: tuple[int, int],
-    z_mean: np.ndarray,
-    z_std: np.ndarray,
-) -> go.Figure:
-    """The posteriors of the chosen faces as a chart, drawn once for all visitors."""
-    labels = [f"#{number}" for number in chosen]
-    return charts.posteriors(library.posterior_means(stored), z_mean, z_std, labels, axes)
 
 
 def credit(data: Faces) -> None:
