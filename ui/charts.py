@@ -431,7 +431,14 @@ def training_curves(
             # of them hidden it puts the axis's title at minus infinity.
             "ticklabeloverflow": "allow",
         },
-        yaxis={"tickformat": ",~g", "nticks": 6, "zeroline": False},
+        yaxis={
+            "tickformatstops": [
+                {"dtickrange": [None, 99_999], "value": ",~f"},
+                {"dtickrange": [100_000, None], "value": "~s"},
+            ],
+            "nticks": 6,
+            "zeroline": False,
+        },
     )
     return figure
 

@@ -68,10 +68,14 @@ def plain(text: str) -> str:
     """A text for Markdown as it stands: a stranger's file may say anything of itself.
 
     What would be formatted is escaped: also a line's first sign, an underscore beside a word, and
-    the colon before what may be the code of an emoji or icon.
+    the colon before what may be the code of an emoji or icon. A tilde that begins a part of an
+    address, as that of a person's page, strikes nothing out and stays.
     """
     text = re.sub(
-        r"([\\`*\[\]<$~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|^[#>+=-])", r"\\\1", text, flags=re.M
+        r"([\\`*\[\]<$]|(?<!/)~|~(?!\w)|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|^[#>+=-])",
+        r"\\\1",
+        text,
+        flags=re.M,
     )
     return re.sub(r":(?=[a-z0-9_+-]+[:/](?!/))", ":\u2060", text)
 

@@ -155,6 +155,10 @@ def test_no_figure_of_a_run_is_cut(browser, app, size):
     boxes = [value.bounding_box() for value in values.all()]
     for left, right in itertools.pairwise(boxes):
         assert left["x"] + left["width"] <= right["x"] or right["y"] > left["y"] + 8
+    # Neither are those at the axis, nor are they told in powers of e.
+    ticks = page.locator(".st-key-run_elbo .ytick text")
+    ticks.first.wait_for()
+    assert not [text for text in ticks.all_text_contents() if "e+" in text]
     page.context.close()
 
 

@@ -217,6 +217,14 @@ def test_a_killed_run_says_what_happened_and_what_was_kept():
     assert "the end of the log" in next(box.value for box in app.code)
 
 
+def test_of_a_run_whose_status_is_damaged_no_time_is_made_up():
+    run = alive("torn")
+    (run.path / "status.json").write_text("[")
+    said = sentences(visit(run="torn"))
+    assert "status file is missing or damaged" in said
+    assert "That was at step 0." in said and "1970" not in said
+
+
 def test_a_failed_run_says_so_in_its_own_words():
     run = trained("faces")
     run.set_status(state="failed", error="The disk is full: free some space.")

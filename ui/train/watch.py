@@ -221,10 +221,11 @@ def state_in_words(status: Status) -> str:
 def show_problem(run: Run, status: Status) -> None:
     """What happened, what was kept, what to try; and the log, one click away."""
     if status.state in ("failed", "interrupted"):
-        when = f"{time.strftime('%H:%M, %d %B %Y', time.localtime(status.since))}, "
+        then = time.strftime("%H:%M, %d %B %Y", time.localtime(status.since))
+        when = f"at {then}, " if status.since else ""
         kept = _kept(run)
         st.error(
-            f"{status.error}\n\nThat was at {when}at step {status.step:,}. {kept}",
+            f"{status.error}\n\nThat was {when}at step {status.step:,}. {kept}",
             icon=":material/error:",
         )
         with st.expander("Log"):
