@@ -13,7 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 from ui.browser import read, script
 from ui.latent_pad import pack
 from vae import VAE, save_checkpoint
+from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
+from vae.models.likelihoods import LIKELIHOODS
+from vae.models.mlp import MLP
 from vae.models.vae import Gaussian
 
 
@@ -168,6 +171,56 @@ def test_browser_and_pytorch_decode_the_same(browser, latent_dim, hidden_dims, i
     mean, deviation = values.swapaxes(0, 1)
     assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
     assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("shape", [(9, 7), (5, 6, 3)])
+def test_browser_and_pytorch_draw_the_same_noise(browser, likelihood, shape):
+    """The same sample of the same noise, and the same deviations of single pixels."""
+    torch.manual_seed(0)
+    model = VAE.of(Architecture(shape, 2, MLP((16,)), likelihood)).requires_grad_(False)
+    for weight in model.likelihood.parameters():
+        weight += 0.15 * torch.randn(weight.shape)
+    z = torch.tensor([0.7, -1.2])
+    noise = model.likelihood.noise((model.pixels,))
+    found = page_evaluates(
+        browser,
+        """async ({ script, packed, z, noise }) => {
+            const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+            const { unpack } = await import(source);
+            const raw = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+            const { decoder, noise: expected } = unpack(raw.buffer);
+            const { mean, deviation } = decoder.decode(Float32Array.from(z), true);
+            const spread = [...expected.spread(deviation)];
+            const drawn = Array.from({ length: 3000 }, () => expected.draw()[0]);
+            return [spread, [...expected.addTo(mean, deviation, noise)], drawn];
+        }""",
+        {
+            "script": script("model.js"),
+            "packed": base64.b64encode(pack(Checkpoint(model), "pad", "model", "1")).decode(),
+            "z": z.tolist(),
+            "noise": noise.tolist(),
+        },
+    )
+    expected = model.decode(z)
+    spread, sample, drawn = map(np.array, found)
+    assert np.allclose(spread, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
+    # A level of the logistic's may fall on either side of a half.
+    assert np.abs(sample - expected.sample(noise).numpy()).max() < 1.1 / 255
+    assert np.abs(sample - expected.sample(noise).numpy()).mean() < 1e-4
+    # Its own noise is of the same kind: by its quantiles, heavy tails and all.
+    own = model.likelihood.noise((30_000,)).numpy()
+    for share in (0.05, 0.25, 0.5, 0.75, 0.95):
+        below = (drawn < np.quantile(own, share)).mean()
+        assert abs(below - share) < 0.045
+
+
+def page_evaluates(browser: Browser, function: str, given: dict) -> list:
+    page = browser.new_page()
+    try:
+        return page.evaluate(function, given)
+    finally:
+        page.close()
 
 
 def test_shown_face_is_the_decoded_one(page: Page, models: Path):

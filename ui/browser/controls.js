@@ -4,7 +4,7 @@
 
 import { chosen, remember } from "./choices.js";
 import { Drags, stepOf } from "./hands.js";
-import { normal } from "./model.js";
+import { normal } from "./noise.js";
 import { sliderOf } from "./sliders.js";
 
 /**

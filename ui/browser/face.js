@@ -3,7 +3,7 @@
 /** @import { Model } from "./model.js" */
 
 import { contextOf, find } from "./dom.js";
-import { latentPoint, normal } from "./model.js";
+import { latentPoint } from "./model.js";
 import { colour, heat, inferno } from "./paint.js";
 
 /** At how many points of the posterior the deviation's ceiling is looked for. */
@@ -15,7 +15,7 @@ export class Face {
   /** @type {Model | undefined} */
   model;
 
-  /** @type {Float32Array}  The standard normal noise of a sample, until other is asked for. */
+  /** @type {Float32Array}  The noise of a sample, until other is asked for. */
   noise = new Float32Array();
 
   channels = 1;
@@ -37,6 +37,7 @@ export class Face {
 
   /** @param {Model} model */
   adopt(model) {
+    const hasOtherNoise = this.model?.noise.likelihood !== model.noise.likelihood;
     this.model = model;
     const [height, width, channels = 1] = model.shape;
     this.channels = channels;
@@ -44,7 +45,7 @@ export class Face {
       this.image = new ImageData(width, height);
       Object.assign(this.canvas, { width, height });
     }
-    if (this.noise.length !== model.decoder.mean.length) this.redrawNoise();
+    if (this.noise.length !== model.decoder.mean.length || hasOtherNoise) this.redrawNoise();
     this.ceiling = 0;
     this.resize();
   }
@@ -57,7 +58,7 @@ export class Face {
   }
 
   redrawNoise() {
-    this.noise = Float32Array.from({ length: this.model?.decoder.mean.length ?? 0 }, normal);
+    this.noise = this.model?.noise.draw() ?? new Float32Array();
   }
 
   /**
@@ -66,12 +67,12 @@ export class Face {
    * @param {Model} model
    */
   measureCeiling(model) {
-    const { decoder, points, latents } = model;
+    const { decoder, points, latents, noise } = model;
     const count = points.length / latents;
     const all = new Float32Array(CEILING_POINTS * decoder.deviation.length);
     for (let i = 0; i < CEILING_POINTS; i++) {
       const z = latentPoint(model, Math.floor((i * count) / CEILING_POINTS));
-      all.set(decoder.decode(z, true).deviation, i * decoder.deviation.length);
+      all.set(noise.spread(decoder.decode(z, true).deviation), i * decoder.deviation.length);
     }
     all.sort();
     this.ceiling = all[Math.floor(0.995 * (all.length - 1))];
@@ -81,15 +82,14 @@ export class Face {
   /** @param {Float32Array} z */
   draw(z) {
     if (!this.model) return;
-    const { decoder } = this.model;
+    const { decoder, noise } = this.model;
     const rgba = this.image.data;
     if (this.mode === "deviation") {
       if (!this.ceiling) this.measureCeiling(this.model);
-      heat(decoder.decode(z, true).deviation, this.channels, this.ceiling, rgba);
+      heat(noise.spread(decoder.decode(z, true).deviation), this.channels, this.ceiling, rgba);
     } else if (this.mode === "sample") {
       const { mean, deviation } = decoder.decode(z, true);
-      for (let i = 0; i < mean.length; i++) mean[i] += deviation[i] * this.noise[i];
-      colour(mean, this.channels, rgba);
+      colour(noise.addTo(mean, deviation, this.noise), this.channels, rgba);
     } else {
       colour(decoder.decode(z).mean, this.channels, rgba);
     }

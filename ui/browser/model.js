@@ -1,6 +1,7 @@
 /** A model as it travels: what it is, its decoder, the means of its posterior. */
 
 import { Decoder } from "./decoder.js";
+import { Noise, normal } from "./noise.js";
 
 /**
  * @typedef {object} Header  What Python says of a model, before its arrays.
@@ -12,6 +13,8 @@ import { Decoder } from "./decoder.js";
  * @property {number} points  How many means of the posterior there are.
  * @property {number} unit  What one step of a mean is worth.
  * @property {number} extent  The half-width of its plane.
+ * @property {string} [likelihood]  The name of its likelihood, Gaussian if there is none.
+ * @property {number} [freedom]  The degrees of freedom of Student's t.
  */
 
 /**
@@ -23,6 +26,7 @@ import { Decoder } from "./decoder.js";
  * @property {number} latents  K
  * @property {Float32Array} points  The means of the posterior, N × K by rows.
  * @property {Decoder} decoder
+ * @property {Noise} noise  What it expects around the decoder's mean.
  */
 
 /**
@@ -57,15 +61,19 @@ export function unpack(buffer) {
     weight: floats(width * sizes[depth]),
     bias: floats(width),
   }));
+  const { likelihood = "gaussian", freedom } = header;
+  const values = shape.reduce((product, side) => product * side, 1);
+  const noise = new Noise(
+    likelihood,
+    shape,
+    freedom,
+    floats(likelihood === "correlated" ? 12 * values : 0),
+  );
   const steps = new Int16Array(buffer, offset, header.points * sizes[0]);
   const points = Float32Array.from(steps, (step) => step * unit);
   const decoder = new Decoder(layers);
-  return { model, version, shape, extent, latents: sizes[0], points, decoder };
+  return { model, version, shape, extent, latents: sizes[0], points, decoder, noise };
 }
-
-/** A sample of the standard normal distribution. */
-export const normal = () =>
-  Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 
 /**
  * The posterior's mean in a row, or a sample of the prior where the model carries none.

@@ -8,6 +8,7 @@ import numpy as np
 
 from vae.latent.arrays import decoder_layers
 from vae.models.checkpoint import Checkpoint
+from vae.models.likelihoods import Correlated, Student
 
 # Points of the posterior that are drawn: more would not be told apart.
 MOST_POINTS = 5_000
@@ -22,7 +23,8 @@ def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> b
     """What the browser needs of a model: a JSON header, the decoder, the posterior's means.
 
     Little-endian: the header's length as uint32, the header padded to 4 bytes, each layer's weight
-    (out × in) and bias as float32, then the means as int16 in units of the header's ``unit``.
+    (out × in) and bias as float32, the weights (12 × D) of noise that knows its neighbours
+    likewise, then the means as int16 in units of the header's ``unit``.
 
     Arguments:
         checkpoint: The model.
@@ -37,7 +39,16 @@ def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> b
     layers = decoder_layers(model)
     if layers is None:
         raise TypeError("A decoder of another kind is decoded on the server.")
-    if not all(np.isfinite(array).all() for layer in layers for array in layer):
+    arrays = [array for layer in layers for array in layer]
+    # What a Gaussian's header says stays as it was.
+    noise = {}
+    if model.architecture.likelihood != "gaussian":
+        noise["likelihood"] = model.architecture.likelihood
+    if isinstance(model.likelihood, Student):
+        noise["freedom"] = float(model.likelihood.freedom)
+    elif isinstance(model.likelihood, Correlated):
+        arrays.append(model.likelihood.weights.detach().numpy())
+    if not all(np.isfinite(array).all() for array in arrays):
         return None
     means = np.zeros((0, model.latent_dim), dtype=np.float32)
     if checkpoint.posterior is not None:
@@ -56,10 +67,11 @@ def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> b
         "points": len(means),
         "unit": unit,
         "extent": float(np.clip(np.ceil(2 * farthest) / 2, *EXTENT)),
+        **noise,
     }
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 4)
     parts = [np.array(len(text), dtype="<u4").tobytes(), text]
-    parts += [np.asarray(array, dtype="<f4").tobytes() for layer in layers for array in layer]
+    parts += [np.asarray(array, dtype="<f4").tobytes() for array in arrays]
     parts.append(np.rint(means / unit).astype("<i2").tobytes())
     return b"".join(parts)
