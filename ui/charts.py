@@ -5,6 +5,7 @@ them in that order, so no figure names a colour of its own.
 """
 
 __all__ = [
+    "Chart",
     "compared_curves",
     "latent_name",
     "latent_use",
@@ -40,6 +41,19 @@ FRAME: dict[str, Any] = {
     "showlegend": False,
     "dragmode": False,
 }
+
+
+class Chart(go.Figure):
+    """A figure that is whole when it is first shown: what a page sends of it is made then, once.
+
+    Plotly would copy a figure and encode its arrays anew for each visitor who is shown it.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        known = self.__dict__.get("_sent")
+        if known is None:
+            known = self.__dict__["_sent"] = super().to_dict()
+        return known
 
 
 def latent_name(axis: int) -> str:
@@ -114,7 +128,7 @@ def manifold(
     rows, columns, latent_dim = z.shape
     tall, wide = picture.shape[0] / rows, picture.shape[1] / columns
     names = [latent_name(axis) for axis in (axes[:2] if latent_dim > 1 else axes[:1])]
-    figure = go.Figure()
+    figure = Chart()
     source = "data:image/png;base64," + base64.b64encode(png(picture)).decode()
     figure.add_trace(go.Image(source=source, hoverinfo="skip"))
     # An image has a hover text a pixel; this unseen grid has one a face.
@@ -166,7 +180,7 @@ def _plane(
     axes: Sequence[int],
 ) -> go.Figure:
     across, upwards = axes
-    figure = go.Figure()
+    figure = Chart()
     figure.update_layout(
         **FRAME,
         xaxis={
@@ -199,7 +213,7 @@ def _cloud(means: np.ndarray, axes: Sequence[int]) -> go.Scattergl:
 def _histogram(
     values: np.ndarray,
 ) -> go.Figure:
-    figure = go.Figure(go.Histogram(x=values, nbinsx=60, opacity=0.6, hoverinfo="skip"))
+    figure = Chart(go.Histogram(x=values, nbinsx=60, opacity=0.6, hoverinfo="skip"))
     figure.update_layout(
         **FRAME,
         xaxis={"title": {"text": latent_name(0), "standoff": 8}, "zeroline": False},
@@ -245,7 +259,7 @@ def stretch(
         "hoverinfo": "skip",
     }
     if stops.shape[1] == 1:
-        figure = go.Figure(go.Scatter(x=x, y=10**finite, name="magnification"))
+        figure = Chart(go.Scatter(x=x, y=10**finite, name="magnification"))
         height = np.interp(stops[:, 0], x, 10**finite)
         figure.add_trace(go.Scatter(x=stops[:, 0], y=height, marker={"size": 11}, **faces))
         rug = means[:: 1 + len(means) // 500, 0]
@@ -302,7 +316,7 @@ def step_changes(changes: Mapping[str, np.ndarray]) -> go.Figure:
     Arguments:
         changes: The change of each step by the path's name, (T,), in units of a pixel's [0, 1].
     """
-    figure = go.Figure()
+    figure = Chart()
     # The colour of what lies behind: the paths have the ones that they have on the map.
     figure.add_trace(go.Scatter(x=[None], y=[None], showlegend=False))
     for name, change in changes.items():
@@ -385,7 +399,7 @@ def training_curves(
         best: Samples, value and name of a point to mark.
         small: Whether the figure stands below one that names the lines and the axis.
     """
-    figure = go.Figure()
+    figure = Chart()
     for name, (samples, values) in lines.items():
         figure.add_trace(
             # A run's first records would be nothing to see without a mark.
@@ -485,7 +499,7 @@ def latent_use(kl: np.ndarray) -> go.Figure:
         kl: The KL divergence of each latent from the prior, (K,).
     """
     names = [latent_name(axis) for axis in range(len(kl))]
-    figure = go.Figure(
+    figure = Chart(
         go.Bar(x=names, y=kl, hovertemplate="%{x}: %{y:.2f} nats<extra></extra>", opacity=0.9)
     )
     figure.update_layout(

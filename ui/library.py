@@ -15,6 +15,7 @@ __all__ = [
 ]
 
 import dataclasses
+import functools
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
@@ -251,7 +252,7 @@ def _choice(name: str, path: Path, state: str = "", dataset: str = "") -> Choice
     return Choice(name, path, stored.version, card, problem, state, dataset)
 
 
-@st.cache_data(max_entries=1000, show_spinner=False)
+@functools.lru_cache(maxsize=1000)
 def _card(stored: Stored) -> tuple[ModelCard | None, str]:
     try:
         return read_card(stored.path), ""

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
@@ -16,6 +17,12 @@ from vae.latent.arrays import manifold_grid
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
+
+
+def test_what_is_sent_of_a_chart_is_made_once_and_is_what_plotly_makes():
+    figure = charts.step_changes({"geodesic": RNG.random(24), "straight": RNG.random(24)})
+    assert figure.to_dict() is figure.to_dict()
+    assert figure.to_dict() == go.Figure(figure).to_dict()
 
 
 @pytest.mark.parametrize(("latent_dim", "axes"), [(2, (0, 1)), (10, (7, 3))])
