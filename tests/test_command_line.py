@@ -101,8 +101,11 @@ def test_without_a_test_set_the_held_out_images_are_said_to_have_chosen_the_step
     found = trained("--steps", 5, "--test", 0)
     assert found["test"] is None and found["best_test_elbo"] is None
     assert "test" not in load_checkpoint(found["checkpoint"]).info
-    assert "also chose the step" in vae("evaluate", found["checkpoint"]).stdout
-    assert json.loads(vae("evaluate", found["checkpoint"], "--json").stdout)["test"] is None
+    quickly = "--evidence-images", 0
+    assert "also chose the step" in vae("evaluate", found["checkpoint"], *quickly).stdout
+    assert (
+        json.loads(vae("evaluate", found["checkpoint"], "--json", *quickly).stdout)["test"] is None
+    )
 
 
 @pytest.mark.parametrize("how", ["first", "blocks"])
@@ -259,17 +262,35 @@ def test_bad_checkpoints_get_a_sentence(command, checkpoint, tmp_path):
 
 
 def test_evaluate_judges_on_the_split_that_the_checkpoint_records(checkpoint):
-    found = json.loads(vae("evaluate", checkpoint, "--json").stdout)
+    found = json.loads(vae("evaluate", checkpoint, "--json", "--evidence-images", 10).stdout)
     assert set(found) == {"train", "heldout", "test", "active_units"}
     assert found.pop("active_units") in (0, 1, 2)
     assert found["test"].pop("images") == 40
     names = {"elbo", "log_likelihood", "kl", "importance_weighted"}
     for figures in found.values():
+        judged = figures.pop("evidence")
+        assert judged["images"] == 10
+        assert judged["method"] == "quadrature" and judged["method_error"] < 0.02
+        assert judged["elbo"] <= judged["refined_elbo"] <= judged["log_px"]
+        for upper, lower, gap in (
+            ("refined_elbo", "elbo", "amortisation_gap"),
+            ("log_px", "refined_elbo", "approximation_gap"),
+        ):
+            assert judged[gap] == pytest.approx(judged[upper] - judged[lower])
+            assert judged[f"{gap}_error"] >= 0
+        # The same ELBO as above, which is of all images and sampled.
+        assert judged["elbo"] == pytest.approx(
+            figures["elbo"], abs=5 * judged["elbo_error"] + 0.03 * abs(figures["elbo"])
+        )
         assert set(figures) == names | {f"{name}_error" for name in names}
         assert figures["importance_weighted"] > figures["elbo"]
-    said = vae("evaluate", checkpoint).stdout.splitlines()
+    said = vae("evaluate", checkpoint, "--evidence-images", 10).stdout.splitlines()
     assert [line.split()[0] for line in said[:3]] == ["training", "validation", "test"]
     assert all(line.count("±") == 4 for line in said[:3])
+    chains = [line for line in said if "amortisation gap" in line and line.count(" ≤ ") == 2]
+    assert [line.split()[0] for line in chains] == ["training", "validation", "test"]
+    without = vae("evaluate", checkpoint, "--evidence-images", 0, "--json").stdout
+    assert "evidence" not in without
 
 
 def test_pictures_are_written_where_they_were_asked_for(checkpoint, tmp_path):

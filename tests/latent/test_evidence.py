@@ -16,6 +16,7 @@ import torch
 
 from vae import VAE, datasets, load_checkpoint
 from vae.latent.evidence import Evidence, judge
+from vae.latent.joint import Peaks
 from vae.models.architecture import KINDS, Architecture
 from vae.models.gaussian import Gaussian
 from vae.models.network import Network
@@ -329,6 +330,18 @@ def test_any_likelihood_will_do(dim):
     np.testing.assert_allclose(found.log_px, expected, atol=0.02 if dim < 3 else 0.2)
 
 
+def test_the_largest_peak_is_each_images_own():
+    generator = torch.Generator().manual_seed(0)
+    owner = torch.arange(400).repeat(300)[torch.randperm(120_000, generator=generator)]
+    height = torch.rand(120_000, generator=generator).double()
+    one = torch.ones(120_000, 1, 1).double()
+    peaks = Peaks(owner, one[:, 0], height, one, owner > -1)
+    best = peaks.best(400)
+    highest = torch.zeros(400).double().scatter_reduce_(0, owner, height, "amax")
+    assert torch.equal(owner[best], torch.arange(400))
+    assert torch.equal(height[best], highest)
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_images_are_judged_one_by_one_and_always_alike(dim):
     torch.manual_seed(1)
@@ -341,6 +354,9 @@ def test_images_are_judged_one_by_one_and_always_alike(dim):
     assert len(found.log_px) == len(found.encoder.mean) == len(found.refined.log_var) == 300
     alone = judge(model, x[290:291])
     np.testing.assert_allclose(found.log_px[290], alone.log_px[0], atol=1e-5 if dim == 2 else 0.1)
+    np.testing.assert_allclose(
+        found.refined_elbo[290], alone.refined_elbo[0], atol=1e-3 if dim == 2 else 0.5
+    )
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 

@@ -9,6 +9,7 @@ import click
 from vae import datasets
 from vae.commands.terminal import as_json, checkpoint_argument, nats
 from vae.errors import VisageError
+from vae.latent import evidence
 from vae.latent.arrays import active_units, encode
 from vae.models.card import Split
 from vae.models.checkpoint import load_checkpoint
@@ -20,9 +21,20 @@ from vae.runs import trainer
 @click.option("--dataset", help="Another data set than the checkpoint names.")
 @click.option("--samples", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--importance-samples", type=click.IntRange(1), default=128, show_default=True)
+@click.option(
+    "--evidence-images",
+    type=click.IntRange(0),
+    help="Evenly spaced images of each set to compute log p(x) of; 0 for none. If not given, as "
+    "many as take some seconds.",
+)
 @as_json
 def evaluate_command(
-    checkpoint: Path, dataset: str | None, samples: int, importance_samples: int, as_json: bool
+    checkpoint: Path,
+    dataset: str | None,
+    samples: int,
+    importance_samples: int,
+    evidence_images: int | None,
+    as_json: bool,
 ) -> None:
     """Judge a model on the training, validation and test images of its split."""
     loaded = load_checkpoint(checkpoint)
@@ -50,6 +62,13 @@ def evaluate_command(
         tested = trainer.spread(parts.test, trainer.TESTED_IMAGES)
         found["test"] = trainer.summary(model, faces.pixels(tested), samples, importance_samples)
         found["test"]["images"] = len(tested)
+    looked_at = evidence.affordable(model) if evidence_images is None else evidence_images
+    if looked_at:
+        sets = parts.training, parts.validation, parts.test
+        for figures, part in zip(found.values(), sets, strict=True):
+            if figures is not None:
+                some = faces.pixels(trainer.spread(part, looked_at))
+                figures["evidence"] = evidence.judge(model, some).figures()
     active = active_units(encode(model, training))
     if as_json:
         click.echo(json.dumps(found | {"active_units": active}))
@@ -63,6 +82,33 @@ def evaluate_command(
                 f"{term} {nats(figures[term], figures.get(f'{term}_error'))}" for term in terms
             )
             click.echo(f"{labels.get(part, part):<11} " + "  ".join(told))
+    if looked_at:
+        say_evidence(found, labels)
     if not found["test"]:
         click.echo("The held-out images also chose the step: this model has no test set.")
     click.echo(f"{active} of {model.latent_dim} latents in use")
+
+
+def say_evidence(found: dict[str, Any], labels: dict[str, str]) -> None:
+    """The bounds in their order, and what lies between them."""
+    method = found["train"]["evidence"]["method"]
+    how = "quadrature over z"
+    if method == "sampling":
+        how = "importance sampling, itself a lower bound on average"
+    click.echo(
+        "\nELBO ≤ refined ELBO ≤ log p(x), nats: the ELBO under the encoder's posterior, under "
+        f"the best\nof its kind for each image, and log p(x) by {how}."
+    )
+    for part, figures in found.items():
+        if figures is None:
+            continue
+        told = figures["evidence"]
+
+        def figure(name: str, told: dict = told) -> str:
+            return nats(told[name], told.get(f"{name}_error"))
+
+        click.echo(
+            f"{labels.get(part, part):<11} {figure('elbo')} ≤ {figure('refined_elbo')} ≤ "
+            f"{figure('log_px')}  amortisation gap {figure('amortisation_gap')}, "
+            f"approximation gap {figure('approximation_gap')} ({told['images']:,} images)"
+        )

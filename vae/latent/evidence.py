@@ -23,7 +23,7 @@ References:
     https://arxiv.org/abs/1801.03558
 """
 
-__all__ = ["Evidence", "judge"]
+__all__ = ["Evidence", "affordable", "judge"]
 
 import dataclasses
 import math
@@ -53,6 +53,11 @@ SAMPLES = 32
 
 # Images that are judged at once.
 CHUNK = 256
+
+# Images of a set that are judged where nobody says how many, with two latents at most and with
+# more; and the values that they hold together at most.
+AFFORDABLE = 200, 64
+AFFORDABLE_VALUES = 2**18
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,40 @@ class Evidence:
     def approximation_gap(self) -> np.ndarray:
         """What a diagonal Gaussian loses by being none other."""
         return self.log_px - self.refined_elbo
+
+    def figures(self) -> dict[str, float | int | str]:
+        """Means over the images, in nats.
+
+        Returns:
+            ``elbo`` (the encoder's), ``refined_elbo``, ``log_px``, ``amortisation_gap`` and
+            ``approximation_gap``, each with its standard error over the images, as
+            ``elbo_error``, where there are two at least; ``images``, how many; ``method``,
+            quadrature or sampling; and ``method_error``, how well that knows the mean log p(x).
+        """
+        count = len(self.log_px)
+        found: dict[str, float | int | str] = {"images": count}
+        for name, values in (
+            ("elbo", self.encoder_elbo),
+            ("refined_elbo", self.refined_elbo),
+            ("log_px", self.log_px),
+            ("amortisation_gap", self.amortisation_gap),
+            ("approximation_gap", self.approximation_gap),
+        ):
+            found[name] = float(values.mean())
+            if count > 1:
+                found[f"{name}_error"] = float(values.std(ddof=1) / math.sqrt(count))
+        # Errors of integrals may all lie to the same side; those of samples average out.
+        error = self.error.mean() if self.is_integral else np.linalg.norm(self.error) / count
+        return found | {
+            "method": "quadrature" if self.is_integral else "sampling",
+            "method_error": float(error),
+        }
+
+
+def affordable(model: VAE) -> int:
+    """How many images can be judged in some ten seconds on two cores."""
+    most = AFFORDABLE[model.latent_dim > MOST_LATENTS]
+    return max(2, min(most, AFFORDABLE_VALUES // model.pixels))
 
 
 def judge(

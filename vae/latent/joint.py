@@ -66,10 +66,11 @@ class Peaks(NamedTuple):
 
     def best(self, images: int) -> Tensor:
         """The place of each image's peak of the largest mass, (images,)."""
-        order = torch.argsort(self.log_mass())
-        found = torch.zeros(images, dtype=torch.long)
-        found[self.owner[order]] = order
-        return found
+        mass = self.log_mass().nan_to_num(-math.inf)
+        order = np.lexsort((mass.numpy(), self.owner.numpy()))
+        # The last of each image's own, which has one at least.
+        ends = np.cumsum(np.bincount(self.owner.numpy(), minlength=images)) - 1
+        return torch.from_numpy(order[ends])
 
 
 class Joint:
