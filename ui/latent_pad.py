@@ -29,10 +29,9 @@ from vae.models.checkpoint import Checkpoint
 # A model with more bytes of decoder than this is decoded on the server.
 LARGEST_DECODER = 64 * 2**20
 
-MOST_PINS = 6
-
-# Up to so many sliders have their name and value above them; more have them beside.
-ROOMY_SLIDERS = 4
+# What the browser does, Python does by the same measure.
+MOST_PINS = browser.constant("tray.js", "MOST_PINS")
+ROOMY_SLIDERS = browser.constant("sliders.js", "ROOMY_SLIDERS")
 
 NO_MODEL = "There is no model to explore yet: choose or train one first."
 NOT_FINITE = (

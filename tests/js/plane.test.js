@@ -66,7 +66,7 @@ test("labels of arrows lie beyond the cursor, on the plane and on no other", () 
   const labels = ["most", "least"];
   const tips = [-300, -40, -3, 0, 2, 15, 90, 300];
   for (const [x1, y1] of [[100, 100], [3, 4], [198, 150]]) {
-    for (const [a, b, c, d] of tips.flatMap((a) => tips.map((b) => [a, b, b + 1, a - 2]))) {
+    for (const [a, b, c, d] of tips.flatMap((x) => tips.map((y) => [x, y, y + 1, x - 2]))) {
       const ends = [[a, b], [c, d]].map(([x, y]) => ({ x1, y1, x2: x1 + x, y2: y1 + y }));
       const [most, least] = placed(ends, labels, 200);
       for (const { x, y, width } of [most, least]) {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ui.browser import HERE, script
+from ui.browser import HERE, constant, script
 
 DOORS = "streamlit.js", "standalone.js", "weights.js", "arrows.js", "photo_frame.js"
 MODULES = sorted(path.name for path in HERE.glob("*.js"))
@@ -58,6 +58,12 @@ IMPORTS_X = 'import { x } from "./a.js";\n'
 def test_what_cannot_be_joined_is_refused(tmp_path, door, a, sentence):
     with pytest.raises(ValueError, match=sentence):
         script("door.js", write(tmp_path, door=door, a=a))
+
+
+def test_numbers_are_taken_from_the_modules():
+    assert constant("tray.js", "MOST_PINS") == 6
+    with pytest.raises(ValueError, match=r"tray\.js declares no number MOST\."):
+        constant("tray.js", "MOST")
 
 
 @pytest.mark.parametrize("door", DOORS)

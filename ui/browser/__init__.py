@@ -5,7 +5,7 @@ takes the JavaScript of a component as one text, and so does a page that is a si
 a door is joined here with all that it imports, so that nothing has to be built beforehand.
 """
 
-__all__ = ["read", "script"]
+__all__ = ["constant", "read", "script"]
 
 import functools
 import re
@@ -26,8 +26,21 @@ COMMENT = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)\n", re.MULTILINE | 
 
 @functools.cache
 def read(name: str) -> str:
-    """A file of this folder: HTML or CSS."""
+    """A file of this folder, as it stands."""
     return (HERE / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def constant(module: str, name: str) -> int:
+    """A whole number that a module declares, for what Python has to do by the same measure.
+
+    Raises:
+        ValueError: The module declares none by that name.
+    """
+    declared = re.search(rf"^(?:export )?const {name} = (\d+);$", read(module), re.MULTILINE)
+    if declared is None:
+        raise ValueError(f"{module} declares no number {name}.")
+    return int(declared[1])
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import { contextOf, find, icon } from "./dom.js";
 import { drawMean } from "./paint.js";
 import { tuple } from "./words.js";
 
+/** Links keep as many. */
 export const MOST_PINS = 6;
 
 /** About the side of a downloaded face. */

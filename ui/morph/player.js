@@ -12,7 +12,27 @@
  *   milliseconds: number}} Data  `size` is a frame's width and height in pixels.
  */
 
-/** The frame at a step of a film that runs there and back. */
+/**
+ * An element that player.html has for sure.
+ *
+ * @template {HTMLElement} T
+ * @param {Element} root
+ * @param {string} selector
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+const part = (root, selector, kind) => {
+  const found = root.querySelector(selector);
+  if (!(found instanceof kind)) throw new Error(`player.html has no ${selector}`);
+  return found;
+};
+
+/**
+ * The frame at a step of a film that runs there and back.
+ *
+ * @param {number} step
+ * @param {number} frames
+ */
 const thereAndBack = (step, frames) => {
   const turn = Math.max(1, 2 * (frames - 1));
   const at = step % turn;
@@ -20,11 +40,25 @@ const thereAndBack = (step, frames) => {
 };
 
 class Player {
-  constructor(root) {
-    this.root = root.querySelector(".player");
-    this.group = this.root.querySelector(".films");
-    this.button = this.root.querySelector("button");
-    this.slider = this.root.querySelector("input");
+  /**
+   * @param {ParentNode} parent
+   * @param {Data} data
+   */
+  constructor(parent, data) {
+    const root = parent.querySelector(".player");
+    if (!(root instanceof HTMLElement)) throw new Error("player.html has no .player");
+    this.root = root;
+    this.group = part(root, ".films", HTMLElement);
+    this.button = part(root, "button", HTMLButtonElement);
+    this.slider = part(root, "input", HTMLInputElement);
+    this.data = data;
+    this.shown = "";
+    this.playing = false;
+    this.request = 0;
+    /** @type {number | undefined} */
+    this.last = undefined;
+    /** @type {{canvas: HTMLCanvasElement, sheet: HTMLImageElement}[]} */
+    this.films = [];
     this.lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
     this.step = 0;
     this.button.onclick = () => this.play(!this.playing);
@@ -43,7 +77,7 @@ class Player {
     if (news === this.shown) return;
     this.shown = news;
     this.data = data;
-    this.slider.max = data.frames - 1;
+    this.slider.max = String(data.frames - 1);
     this.films = data.films.map((film) => {
       const sheet = new Image();
       const canvas = document.createElement("canvas");
@@ -58,7 +92,8 @@ class Player {
       ...data.films.map((film, index) => {
         const figure = document.createElement("figure");
         const caption = document.createElement("figcaption");
-        const said = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+        const said = (/** @type {string} */ tag, /** @type {string} */ text) =>
+          Object.assign(document.createElement(tag), { textContent: text });
         if (film.name) caption.append(said("strong", film.name));
         caption.append(...film.lines.map((line) => said("span", line)));
         figure.append(this.films[index].canvas, caption);
@@ -68,9 +103,10 @@ class Player {
     this.draw();
   }
 
+  /** @param {boolean} playing */
   play(playing) {
     this.playing = playing;
-    this.root.dataset.playing = playing;
+    this.root.dataset.playing = String(playing);
     this.button.setAttribute("aria-label", playing ? "Pause" : "Play");
     this.button.title = playing ? "Pause" : "Play";
     cancelAnimationFrame(this.request);
@@ -78,10 +114,11 @@ class Player {
     if (playing) this.request = requestAnimationFrame((now) => this.tick(now));
   }
 
+  /** @param {number} now */
   tick(now) {
     this.request = requestAnimationFrame((later) => this.tick(later));
     this.last ??= now;
-    const steps = Math.floor((now - this.last) / (this.data?.milliseconds ?? Infinity));
+    const steps = Math.floor((now - this.last) / this.data.milliseconds);
     if (steps < 1) return;
     // A tab that was hidden goes on where it was.
     this.step += Math.min(steps, 2);
@@ -93,14 +130,14 @@ class Player {
     const { frames, columns, size } = this.data;
     const [width, height] = size;
     const frame = thereAndBack(this.step, frames);
-    this.slider.value = frame;
+    this.slider.value = String(frame);
     for (const { canvas, sheet } of this.films) {
       if (!sheet.complete || !sheet.naturalWidth) continue;
       const left = (frame % columns) * width;
       const top = Math.floor(frame / columns) * height;
-      canvas.getContext("2d").drawImage(sheet, left, top, width, height, 0, 0, width, height);
+      canvas.getContext("2d")?.drawImage(sheet, left, top, width, height, 0, 0, width, height);
     }
-    this.root.dataset.frame = frame;
+    this.root.dataset.frame = String(frame);
   }
 
   destroy() {
@@ -109,9 +146,16 @@ class Player {
   }
 }
 
+/**
+ * @param {object} component
+ * @param {ShadowRoot | HTMLElement} component.parentElement
+ * @param {Data} component.data
+ */
 export default function ({ parentElement, data }) {
-  const host = parentElement.host ?? parentElement;
-  host.visagePlayer ??= new Player(parentElement);
+  const host = /** @type {Element & {visagePlayer?: Player}} */ (
+    parentElement instanceof ShadowRoot ? parentElement.host : parentElement
+  );
+  host.visagePlayer ??= new Player(parentElement, data);
   const player = host.visagePlayer;
   player.update(data);
   return () => {
