@@ -25,6 +25,7 @@ from vae.models.checkpoint import Checkpoint
 from vae.models.gaussian import Gaussian
 from vae.models.mlp import MLP
 from vae.models.network import Network
+from vae.runs import Run
 from vae.training.gradient import AutogradGradient, gradient_of
 from vae.training.loop import TrainingState, one_buffer, train
 from vae.training.recipes import TrainingConfig
@@ -114,6 +115,19 @@ def test_the_command_line_trains_it(tmp_path):
     assert done.exit_code == 0, done.output
     found = load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
     assert found.card.architecture.network == Waves()
+
+
+def test_a_new_run_offers_it(monkeypatch):
+    launched = []
+    monkeypatch.setattr(Run, "launch", lambda run: launched.append(run))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app.switch_page("pages/train.py").run()
+    app.selectbox(key="new_network").set_value("waves")
+    next(button for button in app.button if button.label == "Start training").click()
+    app.run()
+    assert not app.exception, app.exception[0].message
+    (run,) = launched
+    assert run.config.network == "waves"
 
 
 def test_the_default_recipe_trains_it(pixels):

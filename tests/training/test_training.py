@@ -15,7 +15,7 @@ from vae.models.likelihoods import LIKELIHOODS
 from vae.models.objective import OBJECTIVES, elbo
 from vae.training.gradient import gradient_of
 from vae.training.loop import TrainingState, evaluation_interval, is_due, minibatches, train
-from vae.training.recipes import RECIPES, TrainingConfig
+from vae.training.recipes import RECIPE_WORDS, RECIPES, TrainingConfig
 
 SHAPE = (28, 23)
 
@@ -52,6 +52,10 @@ def test_training_raises_the_elbo(sets, recipe):
     assert state.best_elbo == max(measured)
     for one in news:
         assert one.elbo == pytest.approx(one.log_likelihood - one.kl)
+
+
+def test_every_recipe_has_words_for_the_form():
+    assert set(RECIPE_WORDS) == set(RECIPES)
 
 
 def test_another_objective_is_trained_by_autograd(sets, monkeypatch):

@@ -12,16 +12,10 @@ from vae import datasets, runs
 from vae.datasets.faces import SPLITS, usual_test_share
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
+from vae.models.architecture import KINDS
 from vae.runs import Run
 from vae.training.memory import check_memory
-from vae.training.recipes import TrainingConfig, recipe_for
-
-RECIPE_WORDS = {
-    "default": "this project's own: it learns faster and further",
-    "adam": "the plain one that most implementations use",
-    "paper": "the article's: Adagrad, weight decay, one hidden layer of 200 (it differs in the "
-    "order of minibatches, by 10⁻¹⁰ in the variance, and by its split, the last fifth)",
-}
+from vae.training.recipes import RECIPE_WORDS, TrainingConfig, recipe_for
 
 
 def offer() -> Run | None:
@@ -121,7 +115,13 @@ def choose_model() -> dict:
         help="Units of each hidden layer of the encoder, such as 200 200; the decoder has the "
         "same in reverse order.",
     )
-    return {"latent_dim": latent_dim, "recipe": recipe, "hidden": hidden}
+    choices = {"latent_dim": latent_dim, "recipe": recipe, "hidden": hidden}
+    # With one kind there is nothing to choose.
+    if len(KINDS) > 1:
+        choices["network"] = st.selectbox(
+            "Network", list(KINDS), key="new_network", persist_state="session"
+        )
+    return choices
 
 
 def choose_steps(name: str, latent_dim: int) -> dict:
