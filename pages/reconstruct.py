@@ -9,6 +9,7 @@ from ui.reconstruct import judged
 from vae import limits
 from vae.datasets.faces import Faces
 from vae.latent.arrays import Reconstructions
+from vae.latent.evidence import Evidence
 
 FACES, PHOTO = "Faces of the data set", "Your own photo"
 
@@ -30,7 +31,8 @@ def main() -> None:
     gallery, plane = st.columns([4, 3], gap="large")
     with gallery:
         pictures = judged.triples(choice.stored, chosen, data.sha256, data)
-        draw_gallery(pictures, chosen, judgement)
+        evidence = judged.evidence(choice.stored, chosen, data.sha256, data)
+        draw_gallery(pictures, chosen, judgement, evidence)
     with plane:
         draw_posteriors(choice, chosen, judgement)
     credit(data)
@@ -44,8 +46,9 @@ def explain() -> None:
         "brighter than the original, blue where it is darker. "
         "The ELBO judges each face in nats: how well it is explained by what its posterior "
         "decodes to, less what it costs to tell that posterior from the prior. "
-        "It is a lower bound on log p(x), which the importance-weighted estimate, with 128 "
-        "samples, comes closer to."
+        "It is a lower bound on log p(x). What lies between has two parts: the amortisation gap, "
+        "which a posterior refined for this very face closes, and the approximation gap, which "
+        "no Gaussian can."
     )
     st.latex(
         r"\mathcal{L}(\theta, \phi; x) = "
@@ -101,7 +104,9 @@ def choose_faces(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
     return parts[part], order
 
 
-def draw_gallery(pictures: list[str], chosen: np.ndarray, judgement: Reconstructions) -> None:
+def draw_gallery(
+    pictures: list[str], chosen: np.ndarray, judgement: Reconstructions, evidence: Evidence
+) -> None:
     """Original, reconstruction and difference of each face, with its figures."""
     st.caption(
         "Original, reconstruction, and where the reconstruction is :red[brighter] or "
@@ -115,12 +120,21 @@ def draw_gallery(pictures: list[str], chosen: np.ndarray, judgement: Reconstruct
                 width="stretch",
                 alt=f"Face {number}: original, reconstruction and difference",
             )
+            elbo = evidence.encoder_elbo[place]
             st.caption(
-                f"**#{number}** · ELBO **{words.number(judgement.elbo[place])}** nats  \n"
-                f"log-likelihood {words.number(judgement.log_likelihood[place])} · "
+                f"**#{number}** · ELBO **{words.number(elbo)}** nats  \n"
+                f"log-likelihood {words.number(elbo + judgement.kl[place])} · "
                 f"KL {words.number(judgement.kl[place], 1)}  \n"
-                f"log p(x) ≈ {words.number(judgement.importance_weighted[place])}",
-                help=words.meaning("ELBO", "log-likelihood", "KL divergence", "log p(x)", "nats"),
+                f"refined ELBO {words.number(evidence.refined_elbo[place])} · "
+                f"{words.log_px(evidence.log_px[place], evidence.is_integral)}",
+                help=words.meaning(
+                    "ELBO",
+                    "log-likelihood",
+                    "KL divergence",
+                    "refined ELBO",
+                    "log p(x)",
+                    "nats",
+                ),
             )
 
 

@@ -15,15 +15,12 @@ from ui.pictures import data_url
 from vae import images, latent
 from vae.datasets import Pixels, confined, photos
 from vae.errors import VisageError
-from vae.latent.refine import Refined, refine
+from vae.latent.evidence import Evidence, judge
 from vae.models.checkpoint import Checkpoint
 
 UPLOAD, WEBCAM = "Upload", "Webcam"
 
 NEIGHBOURS = 6
-
-# An unusual photo starts far from where its ELBO is highest.
-STEPS = 60
 
 # The difference that gets the full colour.
 LIMIT = 0.5
@@ -36,16 +33,16 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
         return
     face, photo_id, frame = chosen
     pixels = face.reshape(1, -1).astype(np.float32) / 255
-    encoded, refined = judged(choice, photo_id, frame, pixels)
+    found, faces = judged(choice, photo_id, frame, pixels)
     st.subheader("How the model sees it")
     left, right = st.columns([4, 3], gap="large")
     with left:
-        draw_reconstructions(face, encoded, refined)
-        say_how_surprising(choice, refined.encoder_elbo[0])
-        offer_ways_on(choice, refined, encoded)
+        draw_reconstructions(face, found, faces)
+        say_how_surprising(choice, found.encoder_elbo[0])
+        offer_ways_on(choice, found, faces)
     with right:
-        draw_place(choice, encoded, refined)
-    show_neighbours(choice, checkpoint, refined.posterior.mean[0])
+        draw_place(choice, found)
+    show_neighbours(choice, checkpoint, found.refined.mean[0])
 
 
 def choose(
@@ -122,26 +119,27 @@ def mean_face(stored: Stored, _pixels: np.ndarray | Pixels) -> np.ndarray:
 
 def judged(
     choice: Choice, photo_id: str, frame: Frame, pixels: np.ndarray
-) -> tuple[latent.Reconstructions, Refined]:
-    """What the encoder makes of the photo, and what becomes of that when it is refined."""
+) -> tuple[Evidence, np.ndarray]:
+    """What the model makes of the photo, and the faces that the encoder's mean and the refined
+    posterior's decode to, (2, H, W[, 3])."""
     return _judged(choice.stored, photo_id, frame, pixels)
 
 
 @st.cache_data(max_entries=16, show_spinner="Climbing the ELBO…")
 def _judged(
     stored: Stored, photo_id: str, frame: Frame, pixels: np.ndarray
-) -> tuple[latent.Reconstructions, Refined]:
+) -> tuple[Evidence, np.ndarray]:
     model = library.load(stored).model
-    return latent.reconstruct(model, pixels), refine(model, pixels, STEPS)
+    found = judge(model, pixels)
+    means = np.concatenate([found.encoder.mean, found.refined.mean])
+    return found, latent.decode(model, means)[0]
 
 
-def draw_reconstructions(
-    face: np.ndarray, encoded: latent.Reconstructions, refined: Refined
-) -> None:
-    """The photo beside either reconstruction, their difference, and the ELBO."""
+def draw_reconstructions(face: np.ndarray, found: Evidence, faces: np.ndarray) -> None:
+    """The photo beside either reconstruction, their difference, and the bounds in their order."""
     answers = (
-        ("The encoder's answer", encoded.mean, refined.encoder_elbo[0]),
-        ("Refined for this photo", refined.mean, refined.elbo[0]),
+        ("The encoder's answer", faces[:1], found.encoder_elbo[0]),
+        ("Refined for this photo", faces[1:], found.refined_elbo[0]),
     )
     for column, (label, mean, elbo) in zip(st.columns(2), answers, strict=True):
         difference = images.differences(face[None], mean, LIMIT)[0]
@@ -153,16 +151,16 @@ def draw_reconstructions(
                 f"{label}: ELBO **{words.number(elbo, 1)}** nats",
                 help=words.meaning("ELBO", "nats"),
             )
-    gain = refined.elbo[0] - refined.encoder_elbo[0]
     st.caption(
         "Your photo, its reconstruction, and where that is :red[brighter] or :blue[darker]. "
-        f"A few steps of gradient ascent on the ELBO of this one photo gain "
-        f"**{words.number(gain, 1)} nats** over the encoder, which answers for every face at "
-        "once ([Kim et al., 2018](https://arxiv.org/abs/1802.02550)). The photo's log p(x), whose "
-        "lower bound the ELBO is, is at least about "
-        f"{words.number(refined.importance_weighted[0], 1)} nats by 128 importance samples of "
-        "the refined posterior.",
-        help=words.meaning("log p(x)", "nats"),
+        "The best Gaussian for this one photo gains "
+        f"**{words.number(found.amortisation_gap[0], 1)} nats** over the encoder, which answers "
+        "for every face at once: the amortisation gap. "
+        f"{words.log_px(found.log_px[0], found.is_integral, 1)} nats, "
+        f"{words.how_log_px(found.is_integral)}; from there the Gaussian is "
+        f"**{words.number(found.approximation_gap[0], 1)} nats** away, the approximation gap "
+        "([Cremer et al., 2018](https://arxiv.org/abs/1801.03558)).",
+        help=words.meaning("log p(x)", "amortisation gap", "approximation gap", "nats"),
     )
 
 
@@ -195,15 +193,15 @@ def surprising(elbo: float, others: np.ndarray) -> str:
     return f"{word} surprising than **{share}** of"
 
 
-def offer_ways_on(choice: Choice, refined: Refined, encoded: latent.Reconstructions) -> None:
+def offer_ways_on(choice: Choice, found: Evidence, faces: np.ndarray) -> None:
     """Explore from here, or take the picture along."""
     with st.container(horizontal=True):
         if st.button("Explore from here", type="primary", icon=":material/explore:"):
-            link.open_explore(choice.name, refined.posterior.mean[0])
-        for label, mean in (("Reconstruction", encoded.mean), ("Refined", refined.mean)):
+            link.open_explore(choice.name, found.refined.mean[0])
+        for label, mean in zip(("Reconstruction", "Refined"), faces, strict=True):
             st.download_button(
                 label,
-                images.png(images.to_uint8(mean[0]), scale=16),
+                images.png(images.to_uint8(mean), scale=16),
                 f"{label.lower()}-{choice.name}.png",
                 "image/png",
                 icon=":material/download:",
@@ -211,13 +209,13 @@ def offer_ways_on(choice: Choice, refined: Refined, encoded: latent.Reconstructi
             )
 
 
-def draw_place(choice: Choice, encoded: latent.Reconstructions, refined: Refined) -> None:
+def draw_place(choice: Choice, found: Evidence) -> None:
     """Where the photo lies in the latent space, with its uncertainty."""
-    latent_dim = encoded.z_mean.shape[1]
+    latent_dim = found.encoder.mean.shape[1]
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
     means = library.posterior_means(choice.stored)
-    z_mean = np.concatenate([encoded.z_mean, refined.posterior.mean])
-    z_std = np.concatenate([encoded.z_std, np.exp(0.5 * refined.posterior.log_var)])
+    z_mean = np.concatenate([found.encoder.mean, found.refined.mean])
+    z_std = np.exp(0.5 * np.concatenate([found.encoder.log_var, found.refined.log_var]))
     with st.container(key="plane"):
         st.plotly_chart(
             charts.posteriors(means, z_mean, z_std, ["encoder", "refined"], axes),

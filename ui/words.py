@@ -1,6 +1,15 @@
 """Figures, texts and errors as people read them, and what the words of the paper mean."""
 
-__all__ = ["duration", "meaning", "number", "plain", "sentences", "with_error"]
+__all__ = [
+    "duration",
+    "how_log_px",
+    "log_px",
+    "meaning",
+    "number",
+    "plain",
+    "sentences",
+    "with_error",
+]
 
 import contextlib
 import re
@@ -18,8 +27,14 @@ MEANINGS = {
     "density that it gives the image's pixels.",
     "KL divergence": "how far an image's posterior lies from the prior: what its latents tell "
     "of it. 0 tells nothing.",
-    "log p(x)": "how likely the model finds an image, all latents considered; estimated by "
-    "importance weighting, which comes closer to it than the ELBO does.",
+    "log p(x)": "how likely the model finds an image, all latents considered: what the ELBO is a "
+    "lower bound of. With one or two latents it is an integral over z that is done; with more, "
+    "and where ≈ stands before it, it is sampled, and itself a lower bound on average.",
+    "refined ELBO": "the ELBO under the best Gaussian for this very image, not the encoder's.",
+    "amortisation gap": "what the encoder's posterior loses against the best Gaussian for this "
+    "very image, since the encoder answers for every image at once.",
+    "approximation gap": "what the best Gaussian loses because the true posterior is none: the KL "
+    "divergence between the two.",
     "log p(z)": "the log-density of the prior at a latent point: highest at the origin.",
     "nats": "the unit of information with the natural logarithm; 1 nat is 1.44 bits. Pixels "
     "have densities, not probabilities, so figures may lie above 0.",
@@ -62,6 +77,16 @@ def with_error(value: float, error: float | None, digits: int = 0) -> str:
     """A figure with its standard error, where that is known: 985 ± 20."""
     told = number(value, digits)
     return told if error is None else f"{told} ± {number(error, digits)}"
+
+
+def log_px(value: float, is_integral: bool, digits: int = 0) -> str:
+    """log p(x) and how well it is known: done as an integral, or sampled, a lower bound."""
+    return f"log p(x) {'=' if is_integral else 'is at least about'} {number(value, digits)}"
+
+
+def how_log_px(is_integral: bool) -> str:
+    """Where log p(x) comes from."""
+    return "an integral over z" if is_integral else "by importance sampling"
 
 
 def plain(text: str) -> str:

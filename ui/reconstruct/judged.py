@@ -1,6 +1,6 @@
 """Faces through the encoder and back, and pictures of that, made once for all visitors."""
 
-__all__ = ["plane", "ranked", "reconstructed", "triples"]
+__all__ = ["evidence", "plane", "ranked", "reconstructed", "triples"]
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,6 +12,7 @@ from ui.pictures import data_url
 from vae import images, latent
 from vae.datasets.faces import Faces
 from vae.latent.arrays import Reconstructions
+from vae.latent.evidence import Evidence, judge
 
 # Faces shown at a time.
 COUNT = 8
@@ -42,6 +43,12 @@ def reconstructed(
 ) -> Reconstructions:
     """The chosen faces through the encoder and back, once for all visitors."""
     return latent.reconstruct(library.load(stored).model, _data.pixels(chosen))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Looking for all that explains each face…")
+def evidence(stored: Stored, chosen: np.ndarray, sha256: str, _data: Faces) -> Evidence:
+    """The ELBO of the chosen faces, the refined ELBO and log p(x), once for all visitors."""
+    return judge(library.load(stored).model, _data.pixels(chosen))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
