@@ -15,12 +15,13 @@ import functools
 import hashlib
 import math
 import mmap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from vae.datasets.labels import Labels
 from vae.errors import VisageError
 
 # Bytes of memory-mapped images beyond which their pixels, four times as large, stay on disk.
@@ -59,11 +60,13 @@ class Faces:
         name: What it is called.
         images: uint8, of shape (N, H, W) or (N, H, W, 3); in memory or memory-mapped.
         credit: Whom to thank for it.
+        labels: What is known of each image, a row for each; None where nothing is.
     """
 
     name: str
     images: np.ndarray
     credit: str = ""
+    labels: Labels | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -71,7 +71,7 @@ def names() -> list[str]:
 
 
 def is_here(name: str) -> bool:
-    """Whether a named data set can be loaded without a download."""
+    """Whether a named data set can be loaded at once, without a download or making it first."""
     return SOURCES[name].is_here() if name in SOURCES else find_stored(name) is not None
 
 
@@ -93,7 +93,7 @@ def file_of(name: str) -> Path | None:
 
 
 def download(name: str, progress: Callable[[float], object] | bool = False) -> None:
-    """Download a data set that Visage knows how to get, as :meth:`Source.fetch` does."""
+    """Download or make a data set that Visage knows how to get, as :meth:`Source.fetch` does."""
     if name in SOURCES:
         SOURCES[name].fetch(progress)
 
