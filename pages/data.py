@@ -3,11 +3,12 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import header, library, session, trash, words
+from ui import header, library, missing_data, session, trash, words
 from ui.data import bring_data, data_set, shelf
 from ui.trash import Kind
 from ui.words import plain
 from vae import datasets, limits
+from vae.datasets.published import SOURCES
 
 SETS, BRING, MODELS = "Data sets", "Bring a data set", "Models"
 
@@ -28,7 +29,10 @@ def main() -> None:
         name = choose_set()
         tell_what_was_stored()
         with words.sentences():
-            data_set.show(name)
+            if library.dataset_is_here(name):
+                data_set.show(name)
+            else:
+                missing_data.offer(SOURCES[name])
         renamed = data_set.offer_changes(name)
         if renamed is not None:
             turn_to(renamed)
@@ -76,7 +80,12 @@ def choose_view(line: DeltaGenerator) -> str:
 
 
 def choose_set() -> str:
-    names = [name for name in datasets.names() if library.dataset_is_here(name)]
+    # What Visage makes itself is always to be had.
+    names = [
+        name
+        for name in datasets.names()
+        if library.dataset_is_here(name) or (name in SOURCES and SOURCES[name].making)
+    ]
     wanted = st.session_state.pop("data_set_next", st.session_state.get("data_set"))
     if wanted is not None and wanted not in names:
         st.toast(
@@ -88,7 +97,10 @@ def choose_set() -> str:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Data set", names, key="data_set", persist_state="session")
         if not limits.read_only() and st.button(
-            "Train on it", icon=":material/model_training:", key="train_on_it"
+            "Train on it",
+            icon=":material/model_training:",
+            key="train_on_it",
+            disabled=not library.dataset_is_here(name),
         ):
             st.session_state.new_dataset = name
             st.session_state.train_view = "New run"

@@ -337,7 +337,7 @@ def test_a_file_of_bytes_is_trained_on_where_it_lies(given, runs_folder):
     path = given / "bytes.npy"
     done = vae("train", "--dataset", path, "--hidden", "8", "--batch-size", "20", "--steps", 5)
     assert done.exit_code == 0, done.stderr
-    assert datasets.names() == ["frey", "olivetti"]
+    assert datasets.names() == ["frey", "olivetti", "cartoon"]
 
 
 def test_what_is_no_data_set_is_told_the_ways(given, runs_folder):

@@ -8,7 +8,7 @@ from ui import library, session, words
 from ui.library import Choice
 from vae import datasets, limits
 from vae.datasets.faces import Faces
-from vae.datasets.published import SOURCES, Source
+from vae.datasets.published import SOURCES, Making, Source
 
 # The largest of the files that are asked for, frey_rawface.mat, has 1.1 MB.
 LARGEST_UPLOAD_MB = 5
@@ -43,7 +43,10 @@ def find_or_offer(choice: Choice) -> Faces | None:
 
 
 def offer(source: Source) -> None:
-    """A download and an upload of a data set's file, where files may be written."""
+    """A download and an upload of a data set's file, where files may be written; or its making."""
+    if source.making is not None:
+        offer_making(source, source.making)
+        return
     st.markdown(source.origin)
     download = source.download
     if download is None:
@@ -72,6 +75,24 @@ def offer(source: Source) -> None:
             with words.sentences():
                 source.keep(file.getvalue())
                 st.rerun()
+
+
+def offer_making(source: Source, making: Making) -> None:
+    """A data set that is made on this machine, with its progress and a way to give up."""
+    st.markdown(
+        f"**{source.what[0].upper()}{source.what[1:]}**, {source.origin}: it takes about "
+        f"{making.cost}, once."
+    )
+    if st.button(f"Draw {source.title}", type="primary", icon=":material/brush:"):
+        with words.sentences():
+            line = st.container(horizontal=True, vertical_alignment="center")
+            bar = line.progress(0.0)
+            # A press ends this run of the page, and the drawing with it.
+            line.button("Cancel", key=f"give_up_{source.name}")
+            datasets.download(
+                source.name, lambda share: bar.progress(share, f"{100 * share:.0f} % drawn")
+            )
+            st.rerun()
 
 
 def offer_other_models() -> None:

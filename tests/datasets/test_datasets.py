@@ -275,12 +275,12 @@ def test_an_entry_is_all_that_a_data_set_needs(empty_data_folder, monkeypatch):
     images = np.zeros((30, 4, 5), np.uint8)
     credit = Source("dark", "Dark", "nothing to see", "a test", "nobody", lambda _: images)
     monkeypatch.setitem(SOURCES, "dark", credit)
-    assert datasets.names() == ["frey", "olivetti", "dark"]
+    assert datasets.names() == ["frey", "olivetti", "cartoon", "dark"]
     assert datasets.is_here("dark")
     assert datasets.where_from("dark") == "a test"
     assert datasets.load("dark").image_shape == (4, 5)
     listed = json.loads(CliRunner().invoke(main, ["datasets", "--json"]).stdout)
-    assert {"name": "dark", "here": True, "from": "a test"}.items() <= listed[2].items()
+    assert {"name": "dark", "here": True, "from": "a test"}.items() <= listed[3].items()
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     app.switch_page("pages/train.py").run()
     assert "dark" in app.selectbox(key="new_dataset").options

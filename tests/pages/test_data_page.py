@@ -103,10 +103,10 @@ def test_a_zip_is_looked_at_before_it_is_stored(faces, tmp_path):
     app = upload(app, ("Party 2026.zip", zipped(**entries, bad_png=b"no", notes_txt=b"x")))
     assert "**20 grey images** of 28×23 pixels" in said(app)
     assert [e.label for e in app.expander][-1] == "Files not taken: 2"
-    assert datasets.names() == ["frey", "olivetti"]
+    assert datasets.names() == ["frey", "olivetti", "cartoon"]
     app = click(app, "Store")
     assert errors(app) == []
-    assert datasets.names()[2:] == ["party-2026"]
+    assert datasets.names()[3:] == ["party-2026"]
     assert app.selectbox(key="data_set").value == "party-2026"
     assert "is stored: 20 images" in said(app)
     np.testing.assert_array_equal(datasets.load("party-2026").images, faces[:20])
@@ -155,7 +155,7 @@ def test_a_set_is_renamed_and_deleted(stored):
     assert app.selectbox(key="data_set").value == "old-friends"
     app = click(app, "Delete old-friends")
     assert errors(app) == []
-    assert datasets.names() == ["frey", "olivetti"]
+    assert datasets.names() == ["frey", "olivetti", "cartoon"]
     assert app.selectbox(key="data_set").value == "olivetti"
     assert not [button for button in app.button if button.label.startswith("Delete")]
     assert "**old-friends** is deleted" in said(app) and not app.toast
@@ -176,7 +176,7 @@ def test_two_visitors_delete_one_set_once(stored, faces):
     ingest.rename(other, stored)
     second = click(second, f"Delete {stored}")
     assert "nothing was deleted" in second.toast[0].value and errors(second) == []
-    assert datasets.names() == ["frey", "olivetti", stored]
+    assert datasets.names() == ["frey", "olivetti", "cartoon", stored]
     assert len(datasets.load(stored)) == 10
 
 

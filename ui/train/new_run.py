@@ -67,6 +67,11 @@ def choose_dataset() -> str:
     for source in SOURCES.values():
         if source.name in here:
             continue
+        if source.making is not None:
+            st.caption(f"**{source.name}**, {source.what}, has not been drawn here yet.")
+            with st.popover(f"Draw {source.title}", icon=":material/brush:"):
+                missing_data.offer(source)
+            continue
         others = [
             f"**{other.name}**, {other.what}, is"
             for other in SOURCES.values()

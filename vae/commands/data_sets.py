@@ -10,6 +10,7 @@ from tqdm import tqdm
 from vae import datasets
 from vae.commands.terminal import as_json, farewell
 from vae.datasets import ingest
+from vae.datasets.published import SOURCES
 
 
 class Size(click.ParamType):
@@ -86,8 +87,13 @@ def list_datasets(
         return
     for row in rows:
         shape = "×".join(map(str, row.get("image_shape", ())))
-        held = f"{row['images']:,} images of {shape}" if row["here"] else "not on this machine"
+        held = f"{row['images']:,} images of {shape}" if row["here"] else why_not(row["name"])
         click.echo(f"{row['name']:<10} {held:<28} {row['from']}")
+
+
+def why_not(name: str) -> str:
+    """Why a data set that Visage knows is not here, in a few words."""
+    return "not drawn here yet" if SOURCES[name].making else "not on this machine"
 
 
 def store(

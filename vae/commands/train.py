@@ -121,6 +121,8 @@ def train_command(
 def name_of(dataset: str) -> str:
     """What training may call a data set that is given by a name or a path; stored, if need be."""
     path = Path(dataset)
+    if dataset in datasets.NAMES and not datasets.is_here(dataset):
+        datasets.download(dataset, progress=sys.stderr.isatty())
     if dataset in datasets.names() or datasets.is_here(dataset) or not path.exists():
         return dataset
     # A file of bytes is used where it lies, however large it is.

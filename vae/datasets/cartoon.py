@@ -38,6 +38,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -153,7 +154,8 @@ def svg(number: int) -> str:
 
 
 def _drawing(table: Labels, row: int) -> str:
-    return portrait(Sitter(**{each.name.replace(" ", "_"): each.at(row) for each in table}))
+    chosen: dict[str, Any] = {each.name.replace(" ", "_"): each.at(row) for each in table}
+    return portrait(Sitter(**chosen))
 
 
 def draw(numbers: Iterable[int], size: int = SIZE) -> np.ndarray:
