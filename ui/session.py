@@ -135,7 +135,7 @@ def _description(choice: Choice) -> str:
         lines.append(f"{images} ELBO {with_error(found.elbo, found.elbo_error)} nats")
     if found.importance_weighted is not None:
         bound = with_error(found.importance_weighted, found.importance_weighted_error)
-        lines.append(f"{images} log p(x) ≈ {bound} nats")
+        lines.append(f"{images} log p(x) at least about {bound} nats")
     if found.elbo is not None and images != "test":
         lines.append(f"{images} images also chose the step")
     brought = choice.path.parent == collection.folder()

@@ -29,7 +29,7 @@ MEANINGS = {
     "of it. 0 tells nothing.",
     "log p(x)": "how likely the model finds an image, all latents considered: what the ELBO is a "
     "lower bound of. With one or two latents it is an integral over z that is done; with more, "
-    "and where ≈ stands before it, it is sampled, and itself a lower bound on average.",
+    "and where it says at least, it is sampled, and itself a lower bound on average.",
     "refined ELBO": "the ELBO under the best Gaussian for this very image, not the encoder's.",
     "amortisation gap": "what the encoder's posterior loses against the best Gaussian for this "
     "very image, since the encoder answers for every image at once.",

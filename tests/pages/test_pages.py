@@ -1,6 +1,7 @@
 """Every page, as Streamlit runs it: with data and without, with good models and bad ones."""
 
 import importlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -303,6 +304,14 @@ def test_reconstruct_shows_faces_with_their_figures(part, order, shipped):
     figures = [caption.value for caption in app.main.caption if "ELBO" in caption.value]
     assert len(figures) == 8
     assert all("log-likelihood" in text and "KL" in text for text in figures)
+    for text in figures:
+        bounds = re.search(
+            r" ELBO \*\*(−?[\d,]+).*refined ELBO (−?[\d,]+) · log p\(x\) = (−?[\d,]+)", text, re.S
+        )
+        elbo, refined, log_px = (
+            float(b.replace(",", "").replace("−", "-")) for b in bounds.groups()
+        )
+        assert elbo <= refined <= log_px
 
 
 def test_where_there_is_a_test_set_its_figure_is_the_model_s(shipped):

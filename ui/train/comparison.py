@@ -186,7 +186,7 @@ def results(run: Run, status: Status, records: Records) -> dict[str, str]:
         rows[f"{images} ELBO, best"] = told(best.elbo, best.elbo_error)
         rows[f"{images} ELBO, last"] = told(last.elbo, last.elbo_error)
         if images != "training":
-            rows[f"{images} log p(x)"] = told(
+            rows[f"{images} log p(x), at least"] = told(
                 best.importance_weighted, best.importance_weighted_error
             )
     # Of a run that is alive the latest is all that is known.

@@ -194,7 +194,7 @@ def quality_in_words(best: ModelCard, last: ModelCard | None) -> str:
         words += f", over {found.images:,} images"
     if found.importance_weighted is not None:
         bound = with_error(found.importance_weighted, found.importance_weighted_error)
-        words += f"; log p(x) ≈ {bound} by importance weighting"
+        words += f"; log p(x) at least about {bound} by importance weighting"
         if found.importance_images is not None:
             words += f" of {found.importance_images:,} images"
     if best.active_units is not None:
