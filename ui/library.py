@@ -176,6 +176,7 @@ def parts(card: ModelCard, data: Faces) -> dict[str, np.ndarray]:
     if split is None:
         return {"all": np.arange(len(data))}
     sets = data.splits_indices(split.holdout, split.test, split.how, split.seed)
+    sets = sets.learning_from(split.training_images)
     if not len(sets.test):
         return {"held-out": sets.validation, "training": sets.training}
     return {"test": sets.test, "validation": sets.validation, "training": sets.training}

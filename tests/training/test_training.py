@@ -49,7 +49,7 @@ def test_training_raises_the_elbo(sets, recipe):
     assert news[-1].step == state.step == 300
     assert news[-1].samples == 300 * 50
     measured = [one.heldout_elbo for one in news if one.heldout_elbo is not None]
-    assert state.best_elbo == max(measured)
+    assert state.best_objective == max(measured)
     for one in news:
         assert one.elbo == pytest.approx(one.log_likelihood - one.kl)
 
@@ -159,13 +159,13 @@ def test_a_state_of_before_the_mean_image_was_the_model_s_own_goes_on(sets):
     torch.testing.assert_close(resumed.averaged.encode(x), state.averaged.encode(x))
     # Its best weights had the mean image folded in: their checkpoint is left as it is.
     assert len(resumed.best) == 0
-    assert resumed.best_elbo == state.best_elbo
+    assert resumed.best_objective == state.best_elbo
 
 
 def test_the_best_model_is_kept(sets):
     state = finished(sets, steps=200)
     found = evaluate(state.best_model(), sets[1], samples=1)["elbo"].mean()
-    assert found == pytest.approx(state.best_elbo, rel=1e-6)
+    assert found == pytest.approx(state.best_objective, rel=1e-6)
 
 
 def test_an_epoch_shows_each_image_once(sets):

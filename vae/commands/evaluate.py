@@ -49,7 +49,8 @@ def evaluate_command(
             f"of {name} are of {'×'.join(map(str, faces.image_shape))}."
         )
     split = card.split or Split("random", 0.1, 0)
-    parts = faces.splits_indices(split.holdout, split.test, split.how, split.seed)
+    sets = faces.splits_indices(split.holdout, split.test, split.how, split.seed)
+    parts = sets.learning_from(split.training_images)
     training = faces.pixels(parts.training)
     found: dict[str, Any] = {
         "train": trainer.summary(model, training, samples, importance_samples),

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
@@ -16,106 +18,110 @@ from vae.errors import VisageError
 from vae.models.architecture import KINDS
 from vae.models.checkpoint import read_card
 from vae.models.likelihoods import LIKELIHOODS
+from vae.models.mlp import ACTIVATIONS
+from vae.models.objective import OBJECTIVES
 from vae.runs import trainer
 from vae.training import distributed
 from vae.training.loop import choose_device
 from vae.training.recipes import RECIPES, THE_RECIPES, TrainingConfig
 
 
+TRAINING_OPTIONS = (
+    click.option(
+        "--dataset",
+        default="frey",
+        show_default=True,
+        help="A name, or the path of whatever 'datasets --add' takes, which is stored first.",
+    ),
+    click.option("--latent-dim", type=int, default=2, show_default=True),
+    click.option("--network", default="mlp", show_default=True, help=", ".join(KINDS)),
+    click.option("--hidden", type=int, multiple=True, help="Units of each hidden layer: 200 200."),
+    click.option("--batch-size", type=int, default=100, show_default=True),
+    click.option("--steps", type=int, help="Optimiser steps; the recipe's if not given."),
+    click.option("--learning-rate", type=float, help="The highest; the recipe's if not given."),
+    click.option(
+        "--holdout",
+        type=float,
+        default=0.1,
+        show_default=True,
+        help="The validation set's share, which the best step is chosen on.",
+    ),
+    click.option(
+        "--test",
+        type=float,
+        help="The test set's share, which nothing sees before training is over; 0 for none. If not "
+        "given, 0.1 of random images, else 0.2.",
+    ),
+    click.option("--split", default="random", show_default=True, help=", ".join(SPLITS)),
+    click.option("--split-seed", type=int, default=0, show_default=True),
+    click.option("--seed", type=int, default=0, show_default=True),
+    click.option("--objective", help=", ".join(OBJECTIVES) + "; the recipe's if not given."),
+    click.option("--samples", type=int, help="Samples of an image a step: the bound iwae's k."),
+    click.option(
+        "--beta", type=float, default=1.0, show_default=True, help="What the KL divergence counts."
+    ),
+    click.option(
+        "--beta-warmup",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Steps over which β rises from 0.",
+    ),
+    click.option("--activation", default="tanh", show_default=True, help=", ".join(ACTIVATIONS)),
+    click.option("--train-images", type=int, help="Learn from so many training images only."),
+    click.option("--recipe", default="default", show_default=True, help=", ".join(RECIPES)),
+    click.option(
+        "--likelihood",
+        default="gaussian",
+        show_default=True,
+        help="What the noise of the pixels is like: " + ", ".join(LIKELIHOODS) + ".",
+    ),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+)
+
+RENAMED = {"hidden": "hidden_dims", "train_images": "training_images"}
+
+
+def training_options(command: Callable) -> Callable:
+    """Give a command the options that choose a run; :func:`configured` takes their values."""
+    for option in reversed(TRAINING_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command("train", cls=SpreadOptions)
-@click.option(
-    "--dataset",
-    default="frey",
-    show_default=True,
-    help="A name, or the path of whatever 'datasets --add' takes, which is stored first.",
-)
-@click.option("--latent-dim", type=int, default=2, show_default=True)
-@click.option("--network", default="mlp", show_default=True, help=", ".join(KINDS))
-@click.option("--hidden", type=int, multiple=True, help="Units of each hidden layer: 200 200.")
-@click.option("--batch-size", type=int, default=100, show_default=True)
-@click.option("--steps", type=int, help="Optimiser steps; the recipe's if not given.")
-@click.option("--learning-rate", type=float, help="The highest; the recipe's if not given.")
-@click.option(
-    "--holdout",
-    type=float,
-    default=0.1,
-    show_default=True,
-    help="The validation set's share, which the best step is chosen on.",
-)
-@click.option(
-    "--test",
-    type=float,
-    help="The test set's share, which nothing sees before training is over; 0 for none. If not "
-    "given, 0.1 of random images, else 0.2.",
-)
-@click.option("--split", default="random", show_default=True, help=", ".join(SPLITS))
-@click.option("--split-seed", type=int, default=0, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--recipe", default="default", show_default=True, help=", ".join(RECIPES))
-@click.option(
-    "--likelihood",
-    default="gaussian",
-    show_default=True,
-    help="What the noise of the pixels is like: " + ", ".join(LIKELIHOODS) + ".",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@training_options
 @click.option("--out", type=click.Path(path_type=Path), help="The new run's folder.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the run there.")
 @as_json
-def train_command(
-    resume: Path | None,
-    out: Path | None,
-    as_json: bool,
-    dataset: str,
-    latent_dim: int,
-    network: str,
-    hidden: tuple[int, ...],
-    batch_size: int,
-    steps: int | None,
-    learning_rate: float | None,
-    holdout: float,
-    test: float | None,
-    split: str,
-    split_seed: int,
-    seed: int,
-    recipe: str,
-    likelihood: str,
-    device: str,
-) -> None:
+def train_command(resume: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
     """Train a model, and keep all that happens in a run's folder."""
-    where = runs.Run(resume).config.device if resume else device
+    where = runs.Run(resume).config.device if resume else options["device"]
     with distributed.joined(choose_device(where)):
         # Where torchrun started several processes, the first prepares the run and tells where.
         path = Path()
         if distributed.rank() == 0:
             if resume:
                 run = runs.Run(resume)
-                if steps is not None:
-                    run.extend(steps)
+                if options["steps"] is not None:
+                    run.extend(options["steps"])
             else:
-                config = TrainingConfig(
-                    dataset=name_of(dataset),
-                    latent_dim=latent_dim,
-                    network=network,
-                    hidden_dims=hidden or THE_RECIPES,
-                    batch_size=batch_size,
-                    steps=THE_RECIPES if steps is None else steps,
-                    learning_rate=THE_RECIPES if learning_rate is None else learning_rate,
-                    holdout=holdout,
-                    test=THE_RECIPES if test is None else test,
-                    split=split,
-                    split_seed=split_seed,
-                    seed=seed,
-                    recipe=recipe,
-                    likelihood=likelihood,
-                    device=device,
-                )
+                config = configured(options)
+                click.echo(config.recipe_in_words(), err=True)
                 run = runs.create(config, out)
             path = run.path
         run = runs.Run(distributed.from_first_rank(path))
         follow(run)
     if distributed.rank() == 0:
         report(run, as_json)
+
+
+def configured(options: Mapping[str, Any]) -> TrainingConfig:
+    """What the options of :func:`training_options` choose."""
+    chosen = {RENAMED.get(name, name): value for name, value in options.items()}
+    for name in ("hidden_dims", "steps", "learning_rate", "test", "objective", "samples"):
+        chosen[name] = THE_RECIPES if chosen[name] in (None, ()) else chosen[name]
+    return TrainingConfig(**chosen | {"dataset": name_of(chosen["dataset"])})
 
 
 def name_of(dataset: str) -> str:

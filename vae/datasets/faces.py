@@ -51,6 +51,22 @@ class Splits(NamedTuple):
     validation: Any
     test: Any
 
+    def learning_from(self, count: int | None) -> "Splits":
+        """The same with so many evenly spaced training images; None for all of them.
+
+        Raises:
+            VisageError: There are fewer.
+        """
+        if count is None:
+            return self
+        if count > len(self.training):
+            raise VisageError(
+                f"There are {len(self.training):,} training images, so {count:,} of them can't be "
+                "learnt from."
+            )
+        places = np.linspace(0, len(self.training) - 1, count).astype(int)
+        return self._replace(training=self.training[places])
+
 
 @dataclass(frozen=True)
 class Faces:

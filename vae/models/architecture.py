@@ -78,10 +78,13 @@ class Architecture:
         if not isinstance(latent_dim, int):
             raise VisageError("It tells no number of latents.")
         kind = _kind(str(network.get("network")))
-        names = {field.name for field in dataclasses.fields(kind)}
+        fields = dataclasses.fields(kind)
+        names = {field.name for field in fields}
         chosen = {name: value for name, value in network.items() if name in names}
-        if len(chosen) < len(names):
-            raise VisageError(f"It does not tell its {', '.join(sorted(names - set(chosen)))}.")
+        # Files of before there was a choice say nothing of it.
+        needed = {field.name for field in fields if not field.metadata.get("came_later")}
+        if missing := needed - set(chosen):
+            raise VisageError(f"It does not tell its {', '.join(sorted(missing))}.")
         try:
             # Files of before there was a choice say nothing of it.
             likelihood = str(said.get("likelihood", "gaussian"))

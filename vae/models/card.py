@@ -78,13 +78,15 @@ class Figures:
 class Split:
     """How a data set was divided: the arguments of :meth:`vae.datasets.faces.Faces.splits`.
 
-    A file of before there was a test set tells of none, so it has none.
+    A file of before there was a test set tells of none, so it has none. ``training_images`` says
+    how many of the training set were learnt from; None where it was all of them.
     """
 
     how: HOW
     holdout: float
     seed: int
     test: float = 0.0
+    training_images: int | None = None
 
     @classmethod
     def of(cls, said: object) -> "Split | None":
@@ -96,7 +98,7 @@ class Split:
         named = next((known for known in get_args(HOW) if known == how), None)
         if named is None or seed is None or not holdout or test is None or holdout + test >= 1:
             return None
-        return cls(named, holdout, seed, test)
+        return cls(named, holdout, seed, test, _whole(said.get("training_images")))
 
 
 @dataclass(frozen=True)

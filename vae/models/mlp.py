@@ -5,11 +5,11 @@ References:
     https://arxiv.org/abs/1312.6114
 """
 
-__all__ = ["MLP", "GaussianMLP"]
+__all__ = ["ACTIVATIONS", "MLP", "GaussianMLP"]
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import ClassVar
 
@@ -24,6 +24,13 @@ from vae.models.network import Graph, Network
 # More layers than that take long to lay out, and tanh learns nothing through so many.
 MOST_LAYERS = 100
 
+# What may follow a hidden layer: the paper's, and two that pass large values on.
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "silu": nn.functional.silu,
+}
+
 # What autograd calls as well: the gradient by the input from that by the output, in one pass.
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
@@ -34,14 +41,17 @@ class MLP:
 
     Arguments:
         hidden_dims: The hidden units of the encoder, and in reverse order of the decoder.
+        activation: What follows each of them, by its name in :data:`ACTIVATIONS`.
 
     Raises:
-        VisageError: There is no layer, or one without a unit.
+        VisageError: There is no layer, or one without a unit, or no such activation.
     """
 
     kind: ClassVar[str] = "mlp"
 
     hidden_dims: tuple[int, ...] = (200,)
+    # Of files of before there was a choice it was tanh.
+    activation: str = field(default="tanh", metadata={"came_later": True})
 
     def __post_init__(self):
         object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
@@ -54,15 +64,22 @@ class MLP:
             )
         if len(units) > MOST_LAYERS:
             raise VisageError(f"A model may have {MOST_LAYERS} hidden layers at most.")
+        if self.activation not in ACTIVATIONS:
+            raise VisageError(
+                f"An activation is one of {', '.join(ACTIVATIONS)}, not "
+                f"'{str(self.activation)[:100]}'."
+            )
 
     def encoder(self, image_shape: Sequence[int], latent_dim: int) -> "GaussianMLP":
         """A new encoder."""
-        return GaussianMLP(math.prod(image_shape), latent_dim, self.hidden_dims)
+        return GaussianMLP(
+            math.prod(image_shape), latent_dim, self.hidden_dims, activation=self.activation
+        )
 
     def decoder(self, image_shape: Sequence[int], latent_dim: int) -> "GaussianMLP":
         """A new decoder."""
         pixels = math.prod(image_shape)
-        return GaussianMLP(latent_dim, pixels, self.hidden_dims[::-1], sigmoid_mean=True)
+        return GaussianMLP(latent_dim, pixels, self.hidden_dims[::-1], True, self.activation)
 
     def weights(self, image_shape: Sequence[int], latent_dim: int) -> int:
         """The number of both networks' parameters, without making them."""
@@ -82,7 +99,8 @@ class MLP:
 
     def in_words(self) -> str:
         """What tells it from others of its kind."""
-        return " ".join(map(str, self.hidden_dims))
+        layers = " ".join(map(str, self.hidden_dims))
+        return layers if self.activation == "tanh" else f"{layers} {self.activation}"
 
 
 class GaussianMLP(Network):
@@ -94,13 +112,15 @@ class GaussianMLP(Network):
         \log \sigma^2 = W_3 h + b_3
 
     :math:`W_2` and :math:`W_3` are the two halves of one linear layer, the head. With any number
-    of hidden layers, each is a linear map followed by tanh.
+    of hidden layers, each is a linear map followed by tanh, or by another activation.
 
     Arguments:
         in_features: The size of the input vector.
         out_features: The size D of the Gaussian.
         hidden_dims: The number of units of each hidden layer.
         sigmoid_mean: Whether the mean passes through a sigmoid, as the decoder's does.
+        activation: Its name in :data:`ACTIVATIONS`. Passes by hand, and those in the browser, are
+            for tanh alone; with another, whoever asks for them goes another way.
     """
 
     def __init__(
@@ -109,17 +129,20 @@ class GaussianMLP(Network):
         out_features: int,
         hidden_dims: Sequence[int] = (200,),
         sigmoid_mean: bool = False,
+        activation: str = "tanh",
     ):
         super().__init__()
         sizes = (in_features, *hidden_dims)
         self.hidden = nn.ModuleList(map(nn.Linear, sizes[:-1], sizes[1:]))
         self.head = nn.Linear(sizes[-1], 2 * out_features)
         self.sigmoid_mean = sigmoid_mean
+        self.activation = activation
 
     def forward(self, x: Tensor) -> Gaussian:
         """The Gaussian given x. Shapes: (*, in_features) -> (*, out_features) each."""
+        activation = ACTIVATIONS[self.activation]
         for layer in self.hidden:
-            x = torch.tanh(layer(x))
+            x = activation(layer(x))
         mean, log_var = self.head(x).chunk(2, dim=-1)
         return Gaussian(mean.sigmoid() if self.sigmoid_mean else mean, log_var)
 
@@ -134,19 +157,25 @@ class GaussianMLP(Network):
         rows = slice(self.head.out_features // 2, None)
         return [(self.head.weight, rows), (self.head.bias, rows)]
 
-    def backpropagation(self, batch_size: int) -> "_Backpropagation":
+    def backpropagation(self, batch_size: int) -> "_Backpropagation | None":
         """As :meth:`Network.backpropagation`."""
+        if self.activation != "tanh":
+            return None
         return _Backpropagation(self._affine(), batch_size)
 
-    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """As :meth:`Network.layers`."""
+        if self.activation != "tanh":
+            return None
         return [
             (layer.weight.detach().numpy(), layer.bias.detach().numpy())
             for layer in self._affine()
         ]
 
-    def mean_map(self, outputs: Tensor | None = None) -> "_MeanMap":
+    def mean_map(self, outputs: Tensor | None = None) -> "_MeanMap | None":
         """As :meth:`Network.mean_map`."""
+        if self.activation != "tanh":
+            return None
         *hidden, (weight, bias) = (
             (layer.weight.detach().double(), layer.bias.detach().double())
             for layer in self._affine()
@@ -171,7 +200,13 @@ class GaussianMLP(Network):
 
         for depth, layer in enumerate(self._affine()[:-1]):
             source = affine(source, f"a{depth}", layer.weight, layer.bias)
-            source = graph.node("Tanh", [source], f"h{depth}")
+            name = f"h{depth}"
+            if self.activation == "silu":
+                gate = graph.node("Sigmoid", [source], f"{name}.gate")
+                source = graph.node("Mul", [source, gate], name)
+            else:
+                operator = {"tanh": "Tanh", "relu": "Relu"}[self.activation]
+                source = graph.node(operator, [source], name)
         weights, biases = self.head.weight.chunk(2), self.head.bias.chunk(2)
         mean = affine(source, "head.mean", weights[0], biases[0])
         if self.sigmoid_mean:

@@ -121,7 +121,8 @@ def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run
 def _runnable(config: TrainingConfig) -> TrainingConfig:
     """Refuse what could only fail once it runs; make a data set's path independent of where."""
     faces = datasets.load(config.dataset)
-    parts = faces.splits_indices(config.holdout, config.test, config.split, config.split_seed)
+    sets = faces.splits_indices(config.holdout, config.test, config.split, config.split_seed)
+    parts = sets.learning_from(config.training_images)
     check_batch(config, len(parts.training))
     check_memory(config, faces.image_shape)
     if datasets.is_here(str(config.dataset)):

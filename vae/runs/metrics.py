@@ -92,11 +92,15 @@ class Records:
 
     @functools.cached_property
     def best(self) -> tuple[int, int, float] | None:
-        """Step, samples and value of the best held-out ELBO, if there is one."""
-        values = self.column("heldout_elbo")
-        if np.isnan(values).all():
+        """Step, samples and held-out ELBO of the best step, if there is one.
+
+        The best by that ELBO, or by what else was maximised.
+        """
+        values, maximised = self.column("heldout_elbo"), self.column("heldout_objective")
+        maximised = np.where(np.isnan(maximised), values, maximised)
+        if np.isnan(maximised).all():
             return None
-        place = int(np.nanargmax(values))
+        place = int(np.nanargmax(maximised))
         step, samples = (int(self.column(name)[place]) for name in ("step", "samples"))
         return step, samples, float(values[place])
 

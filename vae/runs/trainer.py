@@ -257,7 +257,8 @@ def _prepared(
 def _parts(run: Run, faces: Faces) -> Splits:
     """The images' indices of a run's three sets."""
     config = run.config
-    return faces.splits_indices(config.holdout, config.test, config.split, config.split_seed)
+    sets = faces.splits_indices(config.holdout, config.test, config.split, config.split_seed)
+    return sets.learning_from(config.training_images)
 
 
 class _Checkpoints:
@@ -340,10 +341,11 @@ class _Checkpoints:
                 "holdout": config.holdout,
                 "test": config.test,
                 "seed": config.split_seed,
+                "training_images": config.training_images,
             },
             "recipe": config.recipe,
-            "objective": config.whole_recipe.objective,
-            "noise_samples": config.whole_recipe.samples,
+            "objective": config.objective,
+            "noise_samples": config.samples,
             "seed": config.seed,
             "step": step,
             "samples": step * config.batch_size,

@@ -19,7 +19,8 @@ for the decoder's log-variance s and the logits a of its mean, and with
     \frac{\partial}{\partial m} = g + \frac{m}{B}, \quad
     \frac{\partial}{\partial v} = \tfrac12 g \, \epsilon e^{v/2} + \frac{1}{2B} (e^v - 1)
 
-for the encoder's mean m and log-variance v. Back-propagation through the linear and tanh layers
+for the encoder's mean m and log-variance v; where the KL divergence counts β-fold, so do m / B and
+(e^v - 1) / 2B. Back-propagation through the linear and tanh layers
 does the rest. The matrix products are the whole cost of a small network, so everything else is
 done in place, in buffers that are made once.
 """
@@ -66,6 +67,9 @@ class AutogradGradient:
         share: How many of them this process sees, where several share a minibatch: their
             gradients, and what is returned, add up to the minibatch's. All by default.
         objective: Its name in :data:`vae.models.objective.OBJECTIVES`.
+
+    Attributes:
+        beta: What the KL divergence counts, 1 at first; other values are for the ELBO alone.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class AutogradGradient:
     ):
         self.model = model
         self.objective = OBJECTIVES[objective]
+        self.beta = 1.0
         self.batch_size = batch_size
         gradients = [weight.grad for weight in model.parameters()]
         self.gradients = [gradient for gradient in gradients if gradient is not None]
@@ -92,6 +97,8 @@ class AutogradGradient:
         # What torch.optim zeroes gradients with, all at once; it has no public name.
         torch._foreach_zero_(self.gradients)  # pyright: ignore[reportPrivateImportUsage]
         terms, maximised = self.objective(self.model, x, noise, encoder_input)
+        if self.beta != 1:
+            maximised = maximised - (self.beta - 1) * terms.kl
         (-maximised.sum() / self.batch_size).backward()
         sums = torch.stack((terms.log_likelihood.sum(), terms.kl.sum()))
         return sums.detach() / self.batch_size
@@ -100,7 +107,7 @@ class AutogradGradient:
 class ElboGradient:
     """The same, derived by hand, for networks that offer passes of their own.
 
-    Arguments as for :class:`AutogradGradient`; the model's latents are those of its networks, as
+    Arguments and attributes as for :class:`AutogradGradient`; the model's latents are those of its networks, as
     they are in training.
     """
 
@@ -118,6 +125,7 @@ class ElboGradient:
         new = self.mean.new_empty
         self.residual, self.precision = new(2, share, model.pixels)
         self.by_log_var = decoder.by_output[model.pixels :]
+        self.beta = 1.0
         self.half = 0.5 / batch_size
         self.halves = self.mean.new_tensor(self.half)
         self.minus_halves = -self.halves
@@ -134,6 +142,8 @@ class ElboGradient:
         # (e^v - 1) / 2B, the KL divergence's gradient by v, is most of the divergence as well.
         by_v = torch.addcmul(self.minus_halves, std, std, value=half)
         kl = torch.addcmul(by_v, m, m, value=half).sub_(v, alpha=half).sum()
+        if self.beta != 1:
+            by_v.mul_(self.beta)
         z = m + scaled_noise
 
         self.decoder.forward(z)
@@ -147,7 +157,7 @@ class ElboGradient:
         torch.addcmul(self.halves, weighted, residual, value=-0.5, out=log_var)
         sigmoid_backward(weighted, mean, grad_input=mean)
         g = self.decoder.backward(z)
-        torch.add(g, m, alpha=2 * half, out=m)
+        torch.add(g, m, alpha=2 * half * self.beta, out=m)
         torch.addcmul(by_v, g, scaled_noise, value=0.5, out=v)
         self.encoder.backward_to_parameters(encoder_input)
 

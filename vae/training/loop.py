@@ -74,6 +74,8 @@ class Progress:
             measured; so are ``heldout_log_likelihood`` and ``heldout_kl``.
         learning_rate: That of the last step.
         steps_per_second: The speed since the last record.
+        heldout_objective: What is maximised, on the held-out set, where that is not the ELBO: the
+            best step is chosen by it.
     """
 
     step: int
@@ -87,6 +89,7 @@ class Progress:
     heldout_kl: float | None
     learning_rate: float
     steps_per_second: float
+    heldout_objective: float | None = None
 
 
 class TrainingState:
@@ -128,7 +131,7 @@ class TrainingState:
         self._noise_alone: Tensor | None = None
         self.best = torch.empty(0)
         self.best_step = 0
-        self.best_elbo = -math.inf
+        self.best_objective = -math.inf
         self._evaluated = copy.deepcopy(self.model).requires_grad_(False).eval()
         self._evaluated_at = -1
 
@@ -196,6 +199,11 @@ class TrainingState:
         share = (self.step - warmup) / max(1, steps - warmup)
         return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
+    def beta(self) -> float:
+        """What the KL divergence counts in the next step."""
+        warmup = self.config.beta_warmup
+        return self.config.beta * (min(1.0, (self.step + 1) / warmup) if warmup else 1.0)
+
     def update(self) -> None:
         """Take one optimiser step with the gradient that is there; average the weights."""
         if decay := self.recipe.encoder_weight_decay:
@@ -230,11 +238,15 @@ class TrainingState:
             self._noise_alone = torch.cat([mask.flatten() for mask in masks.values()])
         return self._noise_alone
 
-    def keep_if_best(self, heldout_elbo: float) -> None:
-        """Remember the weights if they are the best so far on the held-out set."""
-        if heldout_elbo > self.best_elbo:
+    def keep_if_best(self, heldout: float) -> None:
+        """Remember the weights if they are the best so far on the held-out set.
+
+        Arguments:
+            heldout: What is maximised, on that set: the ELBO, unless another objective was chosen.
+        """
+        if heldout > self.best_objective:
             self.best = one_vector(self.averaged).clone()
-            self.best_elbo = heldout_elbo
+            self.best_objective = heldout
             self.best_step = self.step
 
     def best_model(self) -> VAE:
@@ -251,7 +263,7 @@ class TrainingState:
             "best": self.best,
             "mean_image": self.model.mean_image,
             "progress": torch.tensor(
-                [self.step, self.seconds, self.best_step, self.best_elbo], dtype=torch.float64
+                [self.step, self.seconds, self.best_step, self.best_objective], dtype=torch.float64
             ),
         }
         if self.recipe.averaging:
@@ -273,7 +285,7 @@ class TrainingState:
                 value.copy_(tensors[f"optimizer.{name}"])
             if self.recipe.averaging:
                 self.average.copy_(tensors["average"])
-            step, self.seconds, best_step, self.best_elbo = tensors["progress"].tolist()
+            step, self.seconds, best_step, self.best_objective = tensors["progress"].tolist()
             if "mean_image" in tensors:
                 self.model.mean_image.copy_(tensors["mean_image"])
                 self.best = tensors["best"].to(self.device)
@@ -317,12 +329,12 @@ def train(
     share = len(range(config.batch_size)[rank() :: world_size()])
 
     def current_gradient() -> AutogradGradient | ElboGradient:
-        choices = config.batch_size, share, state.recipe.objective
+        choices = config.batch_size, share, config.objective
         if state.noise_since is not None:
             # The one by hand knows of no neighbours, and a model that begins with them is still
             # the Gaussian.
             return AutogradGradient(state.model, *choices)
-        return gradient_of(state.model, *choices, state.recipe.samples)
+        return gradient_of(state.model, *choices, config.samples)
 
     gradient = current_gradient()
     # Ranks must yield at the same steps, so that they can agree on what comes next.
@@ -339,6 +351,7 @@ def train(
         if state.noise_is_due:
             state.learn_noise()
             gradient = current_gradient()
+        gradient.beta = state.beta()
         totals += gradient(x, noise, encoder_input)
         add_up(state.gradient)
         state.update()
@@ -358,17 +371,14 @@ def train(
         log_likelihood, kl = (totals / (state.step - last_step)).tolist()
         found = {}
         if measured:
-            found = {
-                name: float(values.mean())
-                for name, values in evaluate(state.averaged, heldout, samples=1).items()
-            }
+            found = heldout_figures(state, heldout)
         if not all(map(math.isfinite, (log_likelihood, kl, found.get("elbo", 0.0)))):
             raise VisageError(
                 f"The loss stopped being a number at step {state.step}: what was saved before is "
                 "kept; try a lower learning rate."
             )
         if measured:
-            state.keep_if_best(found["elbo"])
+            state.keep_if_best(found["objective"])
         state.seconds = time.perf_counter() - started
         yield Progress(
             step=state.step,
@@ -382,11 +392,26 @@ def train(
             heldout_kl=found.get("kl"),
             learning_rate=state.last_rate,
             steps_per_second=(state.step - last_step) / (state.seconds - last_seconds),
+            heldout_objective=None if config.maximises_elbo else found.get("objective"),
         )
         # What the reader of the news does with it is not training time.
         started = time.perf_counter() - state.seconds
         last_step, last_seconds = state.step, state.seconds
         totals.zero_()
+
+
+def heldout_figures(state: TrainingState, heldout: np.ndarray | Pixels) -> dict[str, float]:
+    """The ELBO of the held-out set with its terms, and as ``objective`` what is maximised."""
+    config = state.config
+    weighs = config.samples if config.objective == "iwae" else 0
+    measured = evaluate(state.averaged, heldout, samples=1, importance_samples=weighs)
+    found = {name: float(values.mean()) for name, values in measured.items()}
+    if weighs:
+        found["objective"] = found["importance_weighted"]
+    else:
+        # As if β had risen to its full height: what one step and another came to is compared.
+        found["objective"] = found["elbo"] - (config.beta - 1) * found["kl"]
+    return found
 
 
 def check_batch(config: TrainingConfig, images: int) -> None:
@@ -425,7 +450,9 @@ def minibatches(
         random = np.random.default_rng([config.seed, epoch])
         order = random.permutation(len(images))
         starts = random.integers(len(offsets) - size + 1, size=per_epoch)
-        samples = (state.recipe.samples,) if state.recipe.samples > 1 else ()
+        # The importance-weighted bound is one of samples even where it has one alone.
+        several = config.samples > 1 or config.objective == "iwae"
+        samples = (config.samples,) if several else ()
         noise_shape = per_epoch, *samples, size, config.latent_dim
         noise = random.standard_normal(noise_shape, dtype=np.float32)[..., share, :]
         noise = torch.from_numpy(noise).to(device).unbind()

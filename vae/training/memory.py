@@ -49,7 +49,7 @@ def check_memory(config: TrainingConfig, image_shape: tuple[int, ...]) -> None:
     architecture = config.architecture(image_shape)
     if choose_device(config.device).type != "cpu":
         return
-    wanted = needed(architecture, config.batch_size, config.whole_recipe.samples)
+    wanted = needed(architecture, config.batch_size, config.samples)
     free = psutil.virtual_memory().available
     if wanted > free:
         raise VisageError(

@@ -146,6 +146,9 @@ def steps_of(recipe: Recipe, likelihood: str) -> int:
     return recipe.steps + (recipe.noise_steps if LIKELIHOODS[likelihood].is_staged else 0)
 
 
+# The k of the importance-weighted bound where nobody chose it.
+IWAE_SAMPLES = 5
+
 # What nobody chose of a run: a configuration puts the recipe's value in its place (the split's, of
 # a test share), so that whoever reads one meets values alone. Hence its type.
 THE_RECIPES: Any = None
@@ -166,6 +169,16 @@ class TrainingConfig:
         likelihood: What the decoder's mean and log-variance are the parameters of, by its name in
             :data:`vae.models.likelihoods.LIKELIHOODS`.
         recipe: The recipe's name.
+        objective: What is maximised, by its name in :data:`vae.models.objective.OBJECTIVES`.
+        samples: How many samples of an image's posterior a step takes: of the importance-weighted
+            bound its k, 5 where neither a person nor the recipe chose.
+        beta: What the KL divergence counts against the log-likelihood while the ELBO is climbed.
+            What is recorded stays the ELBO itself; the best step is chosen by what is maximised.
+        beta_warmup: Steps over which that rises from zero.
+        activation: What follows each hidden layer of a perceptron, by its name in
+            :data:`vae.models.mlp.ACTIVATIONS`.
+        training_images: How many images of the training set are learnt from, evenly spaced ones;
+            None for all of them. Validation and test stay as they are.
         network: The kind of encoder and decoder, by its name in
             :data:`vae.models.architecture.KINDS`; runs that were begun when there was one kind
             are of ``mlp``. What else is chosen here is given to it where it has a field for it.
@@ -192,6 +205,12 @@ class TrainingConfig:
     device: str = "auto"
     network: str = "mlp"
     likelihood: str = "gaussian"
+    objective: str = THE_RECIPES
+    samples: int = THE_RECIPES
+    beta: float = 1.0
+    beta_warmup: int = 0
+    activation: str = "tanh"
+    training_images: int | None = None
     whole_recipe: Recipe = THE_RECIPES
 
     def __post_init__(self):
@@ -205,17 +224,24 @@ class TrainingConfig:
         networks(self.network, vars(self))
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "learning_rate", rate)
+        self._choose_objective(recipe)
         for name, value in (
             ("steps", self.steps),
             ("batch size", self.batch_size),
             ("seed", self.seed),
             ("split's seed", self.split_seed),
+            ("number of steps in which β rises", self.beta_warmup),
+            ("number of training images", self.training_images or 1),
         ):
             if not isinstance(value, int):
                 raise VisageError(f"The {name} must be a whole number, not {value}.")
         for name, value in (("steps", self.steps), ("batch size", self.batch_size)):
             if value < 1:
                 raise VisageError(f"The {name} must be at least 1, not {value}.")
+        if self.beta_warmup < 0:
+            raise VisageError("β rises in 0 steps or more.")
+        if self.training_images is not None and self.training_images < 1:
+            raise VisageError("There must be at least 1 training image.")
         if not 0 < rate < math.inf:
             raise VisageError(f"The learning rate must be above 0, not {rate:g}.")
         if not 0 < self.holdout < 1:
@@ -233,6 +259,46 @@ class TrainingConfig:
             raise VisageError("A seed must be 0 or more.")
         if not isinstance(self.dataset, str | os.PathLike) or not str(self.dataset).isprintable():
             raise VisageError("The data set's name or path must be one that can be shown.")
+
+    def _choose_objective(self, recipe: Recipe) -> None:
+        objective = recipe.objective if self.objective is None else self.objective
+        samples = recipe.samples if self.samples is None else self.samples
+        if self.samples is None and objective == "iwae":
+            samples = max(samples, IWAE_SAMPLES)
+        # What a recipe can't have, a run can't either.
+        dataclasses.replace(recipe, objective=objective, samples=samples)
+        object.__setattr__(self, "objective", objective)
+        object.__setattr__(self, "samples", samples)
+        if not 0 <= self.beta < math.inf:
+            raise VisageError(f"β must be 0 or more, not {self.beta:g}.")
+        if objective != "elbo" and (self.beta != 1 or self.beta_warmup):
+            raise VisageError(
+                "β weighs the ELBO's KL divergence, which the importance-weighted bound has not: "
+                "choose the objective elbo, or leave β at 1 without a warm-up."
+            )
+
+    @property
+    def maximises_elbo(self) -> bool:
+        """Whether what is maximised is the ELBO itself, by which the best step is then chosen."""
+        return self.objective == "elbo" and self.beta == 1
+
+    def set_by_recipe(self) -> dict[str, tuple[Any, Any]]:
+        """What the recipe says of what a person may choose, and what this run has, by name."""
+        return {
+            name: (getattr(self.whole_recipe, name), getattr(self, name))
+            for name in ("hidden_dims", "learning_rate")
+        } | {"steps": (steps_of(self.whole_recipe, self.likelihood), self.steps)}
+
+    def recipe_in_words(self) -> str:
+        """What the recipe sets for a model of so many latents, and what was chosen otherwise."""
+        said = []
+        for name, (usual, chosen) in self.set_by_recipe().items():
+            word = {"hidden_dims": "layers of", "learning_rate": "a learning rate of"}.get(name)
+            said.append(f"{word} {told(usual)}" if word else f"{told(usual)} steps")
+            if usual != chosen:
+                said[-1] += f" (here {told(chosen)})"
+        count = f"{self.latent_dim} latent{'s' if self.latent_dim > 1 else ''}"
+        return f"For {count} the recipe {self.recipe} sets {', '.join(said)}."
 
     @classmethod
     def of(cls, values: Mapping) -> "TrainingConfig":
@@ -262,3 +328,10 @@ class TrainingConfig:
         if not LIKELIHOODS[self.likelihood].is_staged:
             return 0
         return min(self.whole_recipe.noise_steps, self.steps // 2)
+
+
+def told(value: tuple[int, ...] | float) -> str:
+    """A setting in words: layers side by side, thousands apart."""
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
