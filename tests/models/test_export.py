@@ -12,6 +12,8 @@ import torch
 from vae import VAE, load_checkpoint
 from vae.errors import VisageError
 from vae.models import onnx as export
+from vae.models.architecture import Architecture
+from vae.models.mlp import ACTIVATIONS, MLP
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "olivetti-2d.safetensors"
 
@@ -30,13 +32,15 @@ def test_the_library_needs_no_onnx():
     assert found.stdout.strip() == "False"
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [(200,), (64, 32, 16)])
 @pytest.mark.parametrize("shape", [(28, 20), (12, 10, 3)])
-def test_onnxruntime_answers_as_pytorch_does(hidden, shape):
+def test_onnxruntime_answers_as_pytorch_does(hidden, shape, activation):
     onnx = pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     torch.manual_seed(0)
-    model = VAE(shape, 3, hidden).eval().requires_grad_(False)
+    architecture = Architecture(shape, 3, MLP(hidden, activation))
+    model = VAE.of(architecture).eval().requires_grad_(False)
     for content, network, given in (
         (export.encoder(model), model.encoder, np.random.rand(5, model.pixels)),
         (export.decoder(model), model.decoder, np.random.randn(5, 3)),

@@ -221,3 +221,31 @@ def test_every_page_shows_it(model, page, tmp_path, monkeypatch):
         app.segmented_control(key="data_view").set_value("Models").run()
     assert not app.exception, app.exception[0].message
     assert not app.error
+
+
+@pytest.fixture(params=["relu", "silu"])
+def activated(request) -> VAE:
+    """A perceptron with another activation than the paper's."""
+    torch.manual_seed(0)
+    return VAE.of(Architecture((6, 5), 2, MLP((9, 7), request.param))).requires_grad_(False)
+
+
+def test_an_activation_is_kept_with_the_model_and_is_tanh_where_a_file_is_older(
+    activated, tmp_path
+):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, activated, {}, None)
+    assert load_checkpoint(path).model.architecture == activated.architecture
+    said = activated.architecture.as_json() | {"image_shape": [6, 5]}
+    assert Architecture.of(said).network == activated.architecture.network
+    del said["architecture"]["activation"]
+    assert Architecture.of(said).network == MLP((9, 7))
+
+
+def test_what_is_for_tanh_alone_goes_another_way_with_another_activation(activated):
+    assert decoder_layers(activated) is None
+    surface = DecoderSurface(activated)
+    z = torch.randn(5, 2).double()
+    torch.testing.assert_close(surface.gram(z), Surface.gram(surface, z))
+    one_buffer(activated)
+    assert isinstance(gradient_of(activated, 4), AutogradGradient)

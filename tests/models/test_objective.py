@@ -8,7 +8,7 @@ from torch.distributions import MultivariateNormal
 
 from vae import VAE, elbo, importance_weighted_bound
 from vae.models.network import Network
-from vae.models.objective import elbo_given_posterior
+from vae.models.objective import OBJECTIVES, elbo_given_posterior
 from vae.models.vae import Gaussian
 from vae.training.gradient import AutogradGradient, ElboGradient, gradient_of
 from vae.training.loop import one_buffer
@@ -161,3 +161,60 @@ def test_the_gradient_by_hand_is_taken_for_perceptrons_on_a_processor_alone():
     assert isinstance(gradient_of(away, 8), AutogradGradient)
     model.decoder = Network()
     assert isinstance(gradient_of(model, 8), AutogradGradient)
+
+
+def gradients(model: VAE, maximised: torch.Tensor) -> torch.Tensor:
+    """The gradient by all parameters, the encoder's first, end to end."""
+    found = torch.autograd.grad(maximised.sum(), list(model.parameters()))
+    return torch.cat([one.flatten() for one in found])
+
+
+def test_the_importance_weighted_gradient_is_that_of_the_bound_s_mean():
+    torch.manual_seed(0)
+    model = VAE((3, 2), hidden_dims=(4,)).double()
+    encoder = sum(weight.numel() for weight in model.encoder.parameters())
+    x, draws = torch.rand(1, 6).double(), 20_000
+    many = x.expand(draws, -1)
+    noise = torch.randn(5, draws, 2).double()
+    terms, maximised = OBJECTIVES["iwae"](model, many, noise, None)
+    bound = importance_weighted_bound(model, many, noise)
+    torch.testing.assert_close(maximised, bound)
+    torch.testing.assert_close(terms.elbo, elbo(model, many, noise).elbo)
+    found = gradients(model, maximised) / draws
+    plain = gradients(model, bound) / draws
+    # Of the decoder, image by image and draw by draw, the same; of the encoder in the mean.
+    torch.testing.assert_close(found[encoder:], plain[encoder:])
+    scale = plain[:encoder].abs().max()
+    assert not torch.allclose(found[:encoder], plain[:encoder], rtol=1e-6)
+    torch.testing.assert_close(found[:encoder] / scale, plain[:encoder] / scale, rtol=0, atol=0.04)
+
+
+def test_the_encoder_s_doubly_reparametrised_gradient_is_less_noisy_than_the_plain_one():
+    torch.manual_seed(0)
+    model = VAE((3, 2), hidden_dims=(4,)).double()
+    encoder = sum(weight.numel() for weight in model.encoder.parameters())
+    x = torch.rand(1, 6).double()
+    spreads = []
+    for objective in (
+        lambda noise: OBJECTIVES["iwae"](model, x, noise, None)[1],
+        lambda noise: importance_weighted_bound(model, x, noise),
+    ):
+        drawn = [gradients(model, objective(torch.randn(32, 1, 2).double())) for _ in range(40)]
+        spreads.append(torch.stack(drawn)[:, :encoder].var(dim=0).sum())
+    assert spreads[0] < 0.7 * spreads[1]
+
+
+@pytest.mark.parametrize("gradient_of_share", [AutogradGradient, ElboGradient])
+def test_beta_weighs_the_kl_divergence_of_the_gradient_alone(gradient_of_share):
+    torch.manual_seed(0)
+    model = VAE((5, 4), 3, (7, 6)).double()
+    x, noise = torch.rand(8, 20).double(), torch.randn(8, 3).double()
+    terms = elbo(model, x, noise)
+    expected = gradients(model, (2.5 * terms.kl - terms.log_likelihood) / 8)
+    _, gradient = one_buffer(model)
+    compute = gradient_of_share(model, 8)
+    compute.beta = 2.5
+    recorded = compute(x, noise, x)
+    torch.testing.assert_close(gradient, expected)
+    torch.testing.assert_close(recorded[1], terms.kl.mean())
+    torch.testing.assert_close(recorded[0], terms.log_likelihood.mean())

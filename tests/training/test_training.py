@@ -392,3 +392,83 @@ def test_the_noises_stage_comes_on_top_of_the_recipes_steps():
     assert TrainingConfig(likelihood="correlated").steps == TrainingConfig().steps + 500
     assert TrainingConfig(likelihood="correlated").noise_steps == 500
     assert TrainingConfig().noise_steps == 0
+
+
+def test_beta_is_climbed_chosen_by_and_not_recorded(sets):
+    plain, heavy = (finished(sets, steps=300, recipe="adam", beta=beta) for beta in (1, 20))
+    judged = [evaluate(state.averaged, sets[1], samples=1) for state in (plain, heavy)]
+    kl = [found["kl"].mean() for found in judged]
+    assert kl[1] < 0.6 * kl[0]
+    state = TrainingState(configured(recipe="adam", beta=20, steps=200), SHAPE)
+    news = [one for one in train(state, *sets) if one.heldout_elbo is not None]
+    for one in news:
+        assert one.elbo == pytest.approx(one.log_likelihood - one.kl)
+        assert one.heldout_elbo == pytest.approx(one.heldout_log_likelihood - one.heldout_kl)
+        weighed = one.heldout_log_likelihood - 20 * one.heldout_kl
+        assert one.heldout_objective == pytest.approx(weighed, abs=1e-3)
+    best = max(news, key=lambda one: one.heldout_objective)
+    assert (state.best_step, state.best_objective) == (best.step, best.heldout_objective)
+
+
+def test_beta_rises_and_a_resumed_run_knows_how_far(sets):
+    state = TrainingState(configured(beta=4, beta_warmup=40), SHAPE)
+    assert state.beta() == pytest.approx(0.1)
+    state.step = 19
+    assert state.beta() == pytest.approx(2)
+    state.step = 50
+    assert state.beta() == 4
+
+
+def test_the_importance_weighted_bound_is_trained_and_chosen_by(sets):
+    state = TrainingState(configured(recipe="adam", objective="iwae", steps=200), SHAPE)
+    assert state.config.samples == 5 and not state.config.maximises_elbo
+    assert next(minibatches(sets[0], state))[2].shape == (5, 50, 2)
+    news = [one for one in train(state, *sets) if one.heldout_elbo is not None]
+    assert all(one.heldout_objective >= one.heldout_elbo for one in news)
+    assert state.best_objective == max(one.heldout_objective for one in news)
+    assert news[-1].elbo > news[0].elbo + 50
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_another_activation_is_trained(sets, activation):
+    state = finished(sets, recipe="adam", activation=activation, steps=200)
+    assert state.model.architecture.network.activation == activation
+    assert evaluate(state.averaged, sets[1])["elbo"].mean() > 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"beta": -1}, "β must be 0 or more"),
+        ({"beta": math.nan}, "β must be 0 or more"),
+        ({"beta_warmup": -1}, "β rises in 0 steps or more"),
+        ({"objective": "magic"}, "An objective is one of"),
+        ({"objective": "iwae", "beta": 2}, "leave β at 1"),
+        ({"samples": 0}, "samples an image must be a whole number"),
+        ({"activation": "sin"}, "An activation is one of tanh"),
+        ({"training_images": 0}, "at least 1 training image"),
+    ],
+)
+def test_a_knob_that_can_t_be_turned_so_far_gets_a_sentence(choice, sentence):
+    with pytest.raises(VisageError, match=sentence):
+        configured(**choice)
+
+
+def test_what_the_recipe_sets_and_what_differs_is_said():
+    assert TrainingConfig(latent_dim=10).recipe_in_words() == (
+        "For 10 latents the recipe default sets layers of 300 300, a learning rate of 0.004, "
+        "4,000 steps."
+    )
+    said = TrainingConfig(hidden_dims=(50,), learning_rate=0.01).recipe_in_words()
+    assert "layers of 200 200 200 (here 50), a learning rate of 0.008 (here 0.01)" in said
+
+
+def test_fewer_training_images_are_some_of_them_and_the_other_sets_stay():
+    faces = datasets.load("olivetti")
+    whole = faces.splits_indices()
+    few = whole.learning_from(50)
+    assert len(few.training) == len(set(few.training)) == 50
+    assert set(few.training) <= set(whole.training)
+    assert few.validation is whole.validation and few.test is whole.test
+    with pytest.raises(VisageError, match="There are 320 training images"):
+        whole.learning_from(321)

@@ -1,13 +1,15 @@
 """The choices of a new training run, and its start."""
 
-__all__ = ["offer"]
+__all__ = ["choose", "offer"]
 
 import contextlib
+import re
 from typing import Any
 
 import streamlit as st
 
 from ui import library, missing_data, words
+from ui.train import knobs
 from vae import datasets, runs
 from vae.datasets.faces import SPLITS, usual_test_share
 from vae.datasets.published import SOURCES
@@ -21,16 +23,7 @@ from vae.training.recipes import RECIPE_WORDS, TrainingConfig, recipe_for
 def offer() -> Run | None:
     """Widgets for every choice; the run, once it has been started."""
     with st.container(border=True, key="new_run"):
-        what, how, split = st.columns(3, gap="large")
-        with what:
-            choices: dict[str, Any] = {"dataset": choose_dataset()} | choose_model()
-        with how:
-            choices |= choose_steps(choices["recipe"], choices["latent_dim"])
-        with split:
-            choices |= choose_split(choices["dataset"])
-        config = None
-        with words.sentences():
-            config = possible(choices)
+        config = choose()
         started = st.button(
             "Start training",
             type="primary",
@@ -46,6 +39,27 @@ def offer() -> Run | None:
     return None
 
 
+def choose() -> TrainingConfig | None:
+    """Widgets for every choice of a run, and what the recipe says of them; None where what was
+    chosen can't be trained, which is said."""
+    with st.container():
+        what, how, split = st.columns(3, gap="large")
+        with what:
+            choices: dict[str, Any] = {"dataset": choose_dataset()} | choose_model()
+        with how:
+            choices |= choose_steps(choices["recipe"], choices["latent_dim"])
+        with split:
+            choices |= choose_split(choices["dataset"])
+        choices |= knobs.choose()
+    with words.sentences():
+        config = possible(choices)
+        # What differs from the recipe stands out.
+        said = re.sub(r"\((here [^)]*)\)", r":orange-badge[\1]", config.recipe_in_words())
+        st.caption(said)
+        return config
+    return None
+
+
 def possible(choices: dict) -> TrainingConfig:
     """What was chosen, if it can be trained here.
 
@@ -56,7 +70,8 @@ def possible(choices: dict) -> TrainingConfig:
     others = {name: value for name, value in choices.items() if name != "hidden"}
     config = TrainingConfig(**others, hidden_dims=hidden)
     faces = library.faces(choices["dataset"])
-    set_sizes(faces.name, len(faces), config.holdout, config.test, config.split, config.split_seed)
+    sets = config.holdout, config.test, config.split, config.split_seed, config.training_images
+    set_sizes(faces.name, len(faces), *sets)
     check_memory(config, faces.image_shape)
     return config
 
@@ -222,7 +237,13 @@ def choose_split(dataset: str) -> dict:
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def set_sizes(
-    dataset: str, images: int, holdout: float, test: float, split: str, split_seed: int = 0
+    dataset: str,
+    images: int,
+    holdout: float,
+    test: float,
+    split: str,
+    split_seed: int = 0,
+    training_images: int | None = None,
 ) -> dict[str, int]:
     """How many of a data set's images each set has.
 
@@ -230,7 +251,9 @@ def set_sizes(
         VisageError: The shares are impossible.
     """
     sets = library.faces(dataset).splits_indices(holdout, test, split, split_seed)
-    return {name: len(part) for name, part in sets._asdict().items()}
+    return {
+        name: len(part) for name, part in sets.learning_from(training_images)._asdict().items()
+    }
 
 
 def hidden_dims(text: str) -> tuple[int, ...]:

@@ -20,11 +20,10 @@ from vae.models.checkpoint import read_card
 from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import ACTIVATIONS
 from vae.models.objective import OBJECTIVES
-from vae.runs import trainer
+from vae.runs import sweep, trainer
 from vae.training import distributed
 from vae.training.loop import choose_device
 from vae.training.recipes import RECIPES, THE_RECIPES, TrainingConfig
-
 
 TRAINING_OPTIONS = (
     click.option(
@@ -49,8 +48,8 @@ TRAINING_OPTIONS = (
     click.option(
         "--test",
         type=float,
-        help="The test set's share, which nothing sees before training is over; 0 for none. If not "
-        "given, 0.1 of random images, else 0.2.",
+        help="The test set's share, which nothing sees before training is over; 0 for none. If "
+        "not given, 0.1 of random images, else 0.2.",
     ),
     click.option("--split", default="random", show_default=True, help=", ".join(SPLITS)),
     click.option("--split-seed", type=int, default=0, show_default=True),
@@ -111,7 +110,11 @@ def train_command(resume: Path | None, out: Path | None, as_json: bool, **option
                 run = runs.create(config, out)
             path = run.path
         run = runs.Run(distributed.from_first_rank(path))
-        follow(run)
+        try:
+            follow(run)
+        finally:
+            if distributed.rank() == 0:
+                sweep.write_csv_of(run)
     if distributed.rank() == 0:
         report(run, as_json)
 

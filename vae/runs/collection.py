@@ -23,10 +23,10 @@ from vae.training.memory import check_memory
 from vae.training.recipes import TrainingConfig
 
 
-def all_runs() -> list[Run]:
-    """Every run that can be read, the newest first."""
+def all_runs(home: Path | None = None) -> list[Run]:
+    """Every run of the folder, or of another one, that can be read, the newest first."""
     found = []
-    for path in folder().glob("*/config.json"):
+    for path in (home or folder()).glob("*/config.json"):
         # A name that no page can show is none that a run was ever given.
         if path.parent.name.isprintable():
             with contextlib.suppress(VisageError):

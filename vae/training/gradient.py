@@ -107,8 +107,8 @@ class AutogradGradient:
 class ElboGradient:
     """The same, derived by hand, for networks that offer passes of their own.
 
-    Arguments and attributes as for :class:`AutogradGradient`; the model's latents are those of its networks, as
-    they are in training.
+    Arguments and attributes as for :class:`AutogradGradient`; the model's latents are those of its
+    networks, as they are in training.
     """
 
     def __init__(self, model: VAE, batch_size: int, share: int | None = None):
