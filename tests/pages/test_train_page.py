@@ -511,3 +511,39 @@ def test_finishing_is_a_state_with_words_and_progress(runs_folder):
     assert app.get("progress")[0].proto.value == 40
     assert any("Finishing" in each.value for each in app.markdown)
     assert not app.exception
+
+
+def test_the_knobs_behind_more_are_what_is_started(monkeypatch):
+    launched = []
+    monkeypatch.setattr(Run, "launch", lambda run: launched.append(run))
+    app = visit()
+    app.number_input(key="new_beta").set_value(4.0)
+    app.number_input(key="new_beta_warmup").set_value(200)
+    app.selectbox(key="new_activation").set_value("silu")
+    app.number_input(key="new_training_images").set_value(150)
+    press(app, "Start training")
+    (run,) = launched
+    chosen = run.config
+    assert (chosen.beta, chosen.beta_warmup, chosen.activation, chosen.training_images) == (
+        4.0,
+        200,
+        "silu",
+        150,
+    )
+    app = visit()
+    app.segmented_control(key="train_view").set_value("New run").run()
+    app.segmented_control(key="new_objective").set_value("iwae").run()
+    app.number_input(key="new_samples_iwae").set_value(3).run()
+    press(app, "Start training")
+    assert (launched[1].config.objective, launched[1].config.samples) == ("iwae", 3)
+
+
+def test_what_a_recipe_sets_is_shown_and_what_differs_is_marked():
+    app = visit()
+    assert "For 2 latents the recipe default sets layers of 200 200 200, a" in sentences(app)
+    app.number_input(key="new_latent_dim").set_value(10).run()
+    assert "For 10 latents the recipe default sets layers of 300 300, a" in sentences(app)
+    app.text_input(key="new_hidden_default_300 300").set_value("50").run()
+    assert "layers of 300 300 :orange-badge[here 50]" in sentences(app)
+    app.number_input(key="new_training_images").set_value(9_999).run()
+    assert "There are 320 training images" in sentences(app)

@@ -1,6 +1,7 @@
 """How to train: what a recipe sets, and what a person chooses of a run."""
 
 __all__ = [
+    "IWAE_SAMPLES",
     "RECIPES",
     "RECIPE_WORDS",
     "THE_RECIPES",
