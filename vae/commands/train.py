@@ -187,7 +187,7 @@ def report(run: runs.Run, as_json: bool) -> None:
     last = read_card(run.last)
     best = read_card(run.best) if run.best.exists() else last
     steps, seconds = last.step or 0, last.seconds or 0.0
-    found = {
+    figures = {
         "run": str(run.path),
         "steps": steps,
         "seconds": seconds,
@@ -208,11 +208,11 @@ def report(run: runs.Run, as_json: bool) -> None:
         "best_checkpoint": str(run.best if run.best.exists() else run.last),
     }
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(figures))
         return
     click.echo(
         f"{status.state.capitalize()} after {steps:,} steps in {seconds:.1f} s "
-        f"({found['steps_per_second']:.0f} steps/s).\n"
+        f"({figures['steps_per_second']:.0f} steps/s).\n"
         f"ELBO, nats an image   {f'best, at step {best.step or 0:,}':<24} at the end"
     )
     has_test = run.config.test > 0
@@ -238,7 +238,7 @@ def report(run: runs.Run, as_json: bool) -> None:
             else "The held-out images also chose the step: --test would set others aside."
         )
     click.echo(
-        f"{best.active_units} of {best.latent_dim} latents in use.\n{found['best_checkpoint']}"
+        f"{best.active_units} of {best.latent_dim} latents in use.\n{figures['best_checkpoint']}"
     )
     if status.state == "stopped":
         click.echo(f"Go on with: python -m vae train --resume {run.path}")
