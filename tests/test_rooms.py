@@ -21,7 +21,7 @@ FLOORS = (
     },
     {"vae.models", "vae.datasets"},
     {"vae.latent"},
-    {"vae.training"},
+    {"vae.training", "vae.page"},
     {"vae.runs"},
     {"vae.commands"},
     {"vae.__main__"},

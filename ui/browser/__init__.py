@@ -5,7 +5,7 @@ takes the JavaScript of a component as one text, and so does a page that is a si
 a door is joined here with all that it imports, so that nothing has to be built beforehand.
 """
 
-__all__ = ["constant", "read", "script"]
+__all__ = ["constant", "page_parts", "read", "script"]
 
 import functools
 import re
@@ -70,6 +70,20 @@ def script(door: str, folder: Path = HERE) -> str:
         for module, text in texts.items()
     ]
     return COMMENT.sub("", "\n".join(joined))
+
+
+def page_parts() -> dict[str, str]:
+    """What a page that is sent is made of beside its models: :class:`vae.page.Parts`, as a dict,
+    since nothing here imports from another room."""
+    # The policy of the page takes no style of an element's own: page.js sets it.
+    pad = re.sub(r' style="[^"]*"', "", read("pad.html"))
+    outline = read("page.html").replace("$pad", pad).replace("$own", "")
+    return {
+        "outline": outline,
+        "style": f"{read('pad.css')}\n{read('page.css')}",
+        "script": f"{script('page.js')}\nopenPage(document);\n",
+        "icon": (HERE.parent / "icon.svg").read_text(encoding="utf-8"),
+    }
 
 
 def _collect(module: str, folder: Path, importers: tuple, texts: dict[str, str]) -> None:

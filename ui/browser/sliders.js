@@ -4,7 +4,7 @@ import { find } from "./dom.js";
 import { named, written } from "./words.js";
 
 /** Up to so many sliders have their name and value above them; more have them beside. */
-const ROOMY_SLIDERS = 4;
+export const ROOMY_SLIDERS = 4;
 
 export class Sliders {
   /** @type {{input: HTMLInputElement, value: HTMLElement}[]} */

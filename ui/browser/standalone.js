@@ -1,5 +1,7 @@
 /** The door of a page of its own: the pad without a server, from a packed model. */
 
+/** @import { State } from "./pad.js" */
+
 import { find } from "./dom.js";
 import { unpack } from "./model.js";
 import { Pad } from "./pad.js";
@@ -9,12 +11,24 @@ import { Pad } from "./pad.js";
  *
  * @param {ParentNode} root  What holds the elements of `pad.html`.
  * @param {ArrayBuffer} buffer  A model as Python packs it.
+ * @param {(state: State) => void} onSettle  z has come to rest.
  */
-export function openPad(root, buffer) {
-  const pad = new Pad(root, { arrows: () => [], onSettle: () => {} });
+export function openPad(root, buffer, onSettle = () => {}) {
+  const pad = new Pad(root, { arrows: () => [], onSettle });
   // Directions are found by a server.
   const arrows = find(root, "[name=arrows]", HTMLInputElement).closest("label");
   if (arrows) arrows.hidden = true;
+  showModel(pad, buffer);
+  return pad;
+}
+
+/**
+ * Give a pad a model, or say that it is none.
+ *
+ * @param {Pad} pad
+ * @param {ArrayBuffer} buffer
+ */
+export function showModel(pad, buffer) {
   try {
     pad.adopt(unpack(buffer));
     pad.instrument.ready();
@@ -22,5 +36,4 @@ export function openPad(root, buffer) {
     pad.say("The model in this page is damaged: get the page again.");
     console.error(error);
   }
-  return pad;
 }

@@ -12,6 +12,7 @@ __all__ = [
     "decoder_layers",
     "draw",
     "encode",
+    "encoder_layers",
     "evaluate",
     "faces_a_side",
     "kl_per_latent",
@@ -372,6 +373,32 @@ def decoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]] | None:
     (weight, bias), *others = layers
     shift, scale = model.latent_shift.numpy(), model.latent_scale.numpy()
     return [(weight * scale, bias + weight @ shift), *others]
+
+
+def encoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]] | None:
+    """The encoder's weights as arrays, as :func:`decoder_layers` has the decoder's.
+
+    They take an image in [0, 1] and give z itself: the mean image is part of the first, the
+    latents' shift and scale of the last.
+
+    Returns:
+        (weight, bias) of each layer, float32, of shape (out, in) and (out,). The last one's first
+        K rows give the posterior's mean, its last K the log-variance. None where the encoder is of
+        another kind.
+    """
+    layers = model.encoder.layers()
+    if layers is None:
+        return None
+    mean_image = model.mean_image.numpy()
+    shift, scale = model.latent_shift.numpy(), model.latent_scale.numpy()
+    (weight, bias), *others = layers
+    layers = [(weight, bias - weight @ mean_image), *others]
+    weight, bias = layers[-1]
+    one = np.ones_like(scale)
+    weight = weight / np.concatenate([scale, one])[:, None]
+    bias = (bias - np.concatenate([shift, 0 * one])) / np.concatenate([scale, one])
+    bias = bias - np.concatenate([0 * one, 2 * np.log(scale)])
+    return [*layers[:-1], (weight, bias)]
 
 
 def _chunks(pixels: np.ndarray | Pixels, size: int = CHUNK) -> Iterator[torch.Tensor]:

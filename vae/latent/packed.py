@@ -1,14 +1,17 @@
 """A model as it travels to a browser: a JSON header, and its arrays behind it."""
 
-__all__ = ["EXTENT", "pack"]
+__all__ = ["EXTENT", "Layers", "halved", "means_of", "pack", "pack_encoder"]
 
 import json
 
 import numpy as np
 
-from vae.latent.arrays import decoder_layers
+from vae.latent.arrays import decoder_layers, encoder_layers
 from vae.models.checkpoint import Checkpoint
 from vae.models.likelihoods import Correlated, Student
+
+# (weight, bias) of each layer, of shape (out, in) and (out,).
+Layers = list[tuple[np.ndarray, np.ndarray]]
 
 # Points of the posterior that are drawn: more would not be told apart.
 MOST_POINTS = 5_000
@@ -19,7 +22,9 @@ MOST_POINTS = 5_000
 EXTENT = 4.0, 8.0
 
 
-def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> bytes | None:
+def pack(
+    checkpoint: Checkpoint, channel: str, model_id: str, version: str, half: bool = False
+) -> bytes | None:
     """What the browser needs of a model: a JSON header, the decoder, the posterior's means.
 
     Little-endian: the header's length as uint32, the header padded to 4 bytes, each layer's weight
@@ -31,6 +36,7 @@ def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> b
         channel: The key of the pad that it is for.
         model_id: What stays the same while a model trains, as its path does.
         version: What changes with the model's weights.
+        half: Whether weights are rounded as :func:`halved` does.
 
     Returns:
         The bytes, or None where a weight is infinite or not a number.
@@ -39,7 +45,7 @@ def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> b
     layers = decoder_layers(model)
     if layers is None:
         raise TypeError("A decoder of another kind is decoded on the server.")
-    arrays = [array for layer in layers for array in layer]
+    arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
     # What a Gaussian's header says stays as it was.
     noise = {}
     if model.architecture.likelihood != "gaussian":
@@ -50,12 +56,7 @@ def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> b
         arrays.append(model.likelihood.weights.detach().numpy())
     if not all(np.isfinite(array).all() for array in arrays):
         return None
-    means = np.zeros((0, model.latent_dim), dtype=np.float32)
-    if checkpoint.posterior is not None:
-        means = np.asarray(checkpoint.posterior.mean)
-        means = means[np.isfinite(means).all(axis=1)]
-        chosen = np.linspace(0, len(means) - 1, min(len(means), MOST_POINTS)).astype(int)
-        means = means[chosen]
+    means = means_of(checkpoint)
     farthest = np.abs(means).max(initial=0.0)
     unit = float(farthest / np.iinfo(np.int16).max) or 1.0
     header = {
@@ -69,9 +70,53 @@ def pack(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> b
         "extent": float(np.clip(np.ceil(2 * farthest) / 2, *EXTENT)),
         **noise,
     }
+    steps = np.rint(means / unit).astype("<i2").tobytes()
+    return _with_header(header, arrays) + steps
+
+
+def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:
+    """What the browser needs to encode an image: a JSON header and the encoder, laid out as in
+    :func:`pack`.
+
+    Arguments:
+        checkpoint: The model.
+        half: Whether weights are rounded as :func:`halved` does.
+
+    Returns:
+        The bytes, or None where a weight is infinite or not a number, or the encoder is of a kind
+        that no browser runs.
+    """
+    model = checkpoint.model
+    layers = encoder_layers(model)
+    if layers is None or not all(np.isfinite(array).all() for pair in layers for array in pair):
+        return None
+    header = {
+        "shape": list(model.image_shape),
+        "sizes": [int(np.prod(model.image_shape)), *(len(bias) for _, bias in layers)],
+    }
+    arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
+    return _with_header(header, arrays)
+
+
+def means_of(checkpoint: Checkpoint) -> np.ndarray:
+    """The means of the posterior that travel with a model, (n, K): at most :data:`MOST_POINTS`."""
+    if checkpoint.posterior is None:
+        return np.zeros((0, checkpoint.model.latent_dim), dtype=np.float32)
+    means = np.asarray(checkpoint.posterior.mean)
+    means = means[np.isfinite(means).all(axis=1)]
+    chosen = np.linspace(0, len(means) - 1, min(len(means), MOST_POINTS)).astype(int)
+    return means[chosen]
+
+
+def halved(layers: Layers) -> Layers:
+    """Weights rounded to what float16 holds, as float32; biases, which are few, stay."""
+    with np.errstate(over="ignore"):
+        return [(weight.astype(np.float16).astype(np.float32), bias) for weight, bias in layers]
+
+
+def _with_header(header: dict, arrays: list[np.ndarray]) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 4)
     parts = [np.array(len(text), dtype="<u4").tobytes(), text]
     parts += [np.asarray(array, dtype="<f4").tobytes() for array in arrays]
-    parts.append(np.rint(means / unit).astype("<i2").tobytes())
     return b"".join(parts)
