@@ -11,6 +11,7 @@ from vae.commands.draw import export_command, manifold_command, sample_command
 from vae.commands.evaluate import evaluate_command
 from vae.commands.manage_runs import runs_group
 from vae.commands.sweep import sweep_command, sweeps_group
+from vae.commands.share import share_command
 from vae.commands.terminal import Commands
 from vae.commands.train import train_command
 
@@ -30,6 +31,7 @@ for command in (
     manifold_command,
     sample_command,
     export_command,
+    share_command,
 ):
     main.add_command(command)
 

@@ -5,7 +5,7 @@ modules, the style and the outline are text that whoever asks for a page hands o
 :class:`Parts`, since they belong to the app.
 """
 
-__all__ = ["Parts", "check", "iframe", "page", "write"]
+__all__ = ["Parts", "check", "iframe", "page", "title_of", "write"]
 
 import base64
 import hashlib
@@ -104,7 +104,7 @@ def page(
         VisageError: There is no model or too many, one can't be drawn by a browser, or the title
             is none.
     """
-    title = " ".join(title.split()) or _title(models)
+    title = " ".join(title.split()) or title_of(models)
     if not title.isprintable() or len(title) > LONGEST_TITLE:
         raise VisageError(
             f"A title is one line of at most {LONGEST_TITLE} letters that can be shown."
@@ -172,6 +172,14 @@ def check(name: str, checkpoint: Checkpoint, encoder: bool = False) -> None:
         )
 
 
+def title_of(models: Mapping[str, Checkpoint]) -> str:
+    """The title of a page that was given none."""
+    sets = list(dict.fromkeys(filter(None, map(_data_title, models.values()))))
+    if len(sets) == 1:
+        return f"The latent space of {sets[0]}"
+    return "Faces from a latent space"
+
+
 def iframe(file: str, title: str) -> str:
     """The line to paste where a page is to stand in another.
 
@@ -183,13 +191,6 @@ def iframe(file: str, title: str) -> str:
         f'<iframe src="{escape(file)}" title="{escape(title)}" width="100%" height="820" '
         'style="border: 0" allow="camera; clipboard-write"></iframe>'
     )
-
-
-def _title(models: Mapping[str, Checkpoint]) -> str:
-    sets = list(dict.fromkeys(filter(None, map(_data_title, models.values()))))
-    if len(sets) == 1:
-        return f"The latent space of {sets[0]}"
-    return "Faces from a latent space"
 
 
 def _description(models: Mapping[str, Checkpoint]) -> str:
@@ -213,8 +214,10 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
     )
     assert decoder is not None, "check() has refused it"
     images = _decoded(decoder, z)
-    small = np.abs(_decoded(halved(decoder), z) - images).max() <= ONE_GREY_LEVEL
-    packed = pack(checkpoint, "page", model_id, "1", half=bool(small))
+    half = _fits(halved(decoder)) and (
+        np.abs(_decoded(halved(decoder), z) - images).max() <= ONE_GREY_LEVEL
+    )
+    packed = pack(checkpoint, "page", model_id, "1", half=bool(half))
     assert packed is not None, "check() has refused it"
     blocks = {"decoder": packed}
     if encoder and (layers := encoder_layers(checkpoint.model)) is not None:
@@ -223,7 +226,8 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
             for weights in (layers, halved(layers))
         )
         off = np.abs(_decoded(decoder, rounded) - _decoded(decoder, seen)).max()
-        if (held := pack_encoder(checkpoint, half=bool(off <= ONE_GREY_LEVEL))) is not None:
+        half = _fits(halved(layers)) and off <= ONE_GREY_LEVEL
+        if (held := pack_encoder(checkpoint, half=bool(half))) is not None:
             blocks["encoder"] = held
     inner = "".join(
         f'<script type="application/octet-stream" data-part="{part}" data-bytes="{len(held)}">'
@@ -231,6 +235,11 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
         for part, held in blocks.items()
     )
     return f'<div class="model" data-name="{escape(name)}">{inner}</div>'
+
+
+def _fits(layers: Layers) -> bool:
+    """Whether no weight is beyond what float16 holds."""
+    return all(np.isfinite(weight).all() for weight, _ in layers)
 
 
 def _forward(layers: Layers, x: np.ndarray) -> np.ndarray:
@@ -282,10 +291,12 @@ def _facts(checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
         "Model",
         (
             f"variational autoencoder, {latents}, hidden layers of "
-            f"{escape(card.architecture.network.in_words().replace(" ", ", "))}"
+            f"{escape(card.architecture.network.in_words().replace(' ', ', '))}"
         ),
     )
     yield "Images", f"{shape} pixels, {colour}"
+    if card.architecture.likelihood != "gaussian":
+        yield "Likelihood", escape(card.architecture.likelihood)
     if (title := _data_title(checkpoint)) is not None:
         trained = f" in {card.step:,} steps" if card.step else ""
         yield "Trained on", f"{escape(title)}{trained}"

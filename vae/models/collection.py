@@ -1,7 +1,7 @@
 """Models that ship, and checkpoints that people bring: kept in a folder of their own, once they
 have proved sound."""
 
-__all__ = ["SHIPPED", "brought", "check_kind", "folder", "keep", "names", "remove"]
+__all__ = ["SHIPPED", "SUFFIX", "brought", "check_kind", "folder", "keep", "names", "remove"]
 
 import os
 import shutil

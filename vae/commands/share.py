@@ -1,0 +1,84 @@
+"""``share``: one HTML file of models, to send to anyone."""
+
+import importlib.util
+from pathlib import Path
+
+import click
+
+from vae import page, runs
+from vae.errors import VisageError
+from vae.limits import in_words
+from vae.models import collection
+from vae.models.checkpoint import Checkpoint, load_checkpoint
+
+# What runs in a browser lies beside the packages here or, installed, in the app's folder.
+_HERE = Path(__file__).resolve().parents[2]
+BROWSER = (_HERE / "ui" / "browser", _HERE / "visage_app" / "ui" / "browser")
+
+
+@click.command("share")
+@click.argument("models", metavar="MODEL…", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="An HTML file.")
+@click.option(
+    "--title", default="", help="The page's title; made of the data's name if not given."
+)
+@click.option(
+    "--with-encoder", is_flag=True, help="So that visitors can try a face of their own: larger."
+)
+def share_command(models: tuple[str, ...], out: Path, title: str, with_encoder: bool) -> None:
+    """Write a page of one or more models: one file that opens anywhere, with no server.
+
+    MODEL is a checkpoint's file, a run's folder, or the name of a run, of a model that ships, or
+    of one that was brought.
+    """
+    named: dict[str, Checkpoint] = {}
+    for model in models:
+        path, name = found(model)
+        others = sum(other == name or other.startswith(f"{name} (") for other in named)
+        named[f"{name} ({others + 1})" if others else name] = load_checkpoint(path)
+    size = page.write(out, named, parts(), title, with_encoder)
+    click.echo(f"{out}: {in_words(size)}. To show it in another page:", err=True)
+    click.echo(page.iframe(out.name, title or page.title_of(named)))
+
+
+def found(model: str) -> tuple[Path, str]:
+    """The checkpoint that a word of the command line means, and what to call it."""
+    path = Path(model)
+    if path.is_file():
+        return path, path.stem
+    if path.is_dir():
+        best = next(
+            filter(Path.is_file, (path / "best.safetensors", path / "checkpoint.safetensors")),
+            None,
+        )
+        if best is None:
+            raise VisageError(f"{path} is no run with a checkpoint: give a run's folder.")
+        return best, path.resolve().name
+    for known in (*collection.SHIPPED.glob(f"*{collection.SUFFIX}"), *collection.brought()):
+        if known.stem == model:
+            return known, model
+    for run in runs.all_runs():
+        if run.name == model:
+            return found(str(run.path))
+    raise VisageError(
+        f"There is no model '{model[:200]}': give a .safetensors file, a run's folder, or the "
+        "name of a model or run."
+    )
+
+
+def parts() -> page.Parts:
+    """What a page is made of, from the room of the app that keeps it.
+
+    This half of the house knows nothing of the other but where it lies: that room is read by its
+    path, and imports nothing itself.
+    """
+    for folder in BROWSER:
+        door = importlib.util.spec_from_file_location("visage_browser", folder / "__init__.py")
+        if (folder / "__init__.py").is_file() and door is not None and door.loader is not None:
+            room = importlib.util.module_from_spec(door)
+            door.loader.exec_module(room)
+            return page.Parts(**room.page_parts())
+    raise VisageError(
+        "The app is not here, and a shared page is made of its parts: install Visage whole, with "
+        "'pip install .' in its folder."
+    )
