@@ -158,7 +158,7 @@ def check(name: str, checkpoint: Checkpoint, encoder: bool = False) -> None:
                 "runs."
             )
         arrays = [array for layer in layers for array in layer]
-        if not all(np.isfinite(array).all() for array in arrays):
+        if pack(checkpoint, "page", name, "1") is None or not _is_finite(layers):
             raise VisageError(
                 f"{name} can't be shared: its weights hold values that are not numbers, as when "
                 "training diverged. Share another model, or train again with a smaller learning "
@@ -214,7 +214,8 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
     )
     assert decoder is not None, "check() has refused it"
     images = _decoded(decoder, z)
-    half = _fits(halved(decoder)) and (
+    # A weight beyond what float16 holds has become infinite.
+    half = _is_finite(halved(decoder)) and (
         np.abs(_decoded(halved(decoder), z) - images).max() <= ONE_GREY_LEVEL
     )
     packed = pack(checkpoint, "page", model_id, "1", half=bool(half))
@@ -226,7 +227,7 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
             for weights in (layers, halved(layers))
         )
         off = np.abs(_decoded(decoder, rounded) - _decoded(decoder, seen)).max()
-        half = _fits(halved(layers)) and off <= ONE_GREY_LEVEL
+        half = _is_finite(halved(layers)) and off <= ONE_GREY_LEVEL
         if (held := pack_encoder(checkpoint, half=bool(half))) is not None:
             blocks["encoder"] = held
     inner = "".join(
@@ -237,9 +238,8 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
     return f'<div class="model" data-name="{escape(name)}">{inner}</div>'
 
 
-def _fits(layers: Layers) -> bool:
-    """Whether no weight is beyond what float16 holds."""
-    return all(np.isfinite(weight).all() for weight, _ in layers)
+def _is_finite(layers: Layers) -> bool:
+    return all(np.isfinite(array).all() for layer in layers for array in layer)
 
 
 def _forward(layers: Layers, x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ import { drawMean } from "./paint.js";
 import { fitting, readLink, writtenLink } from "./page_link.js";
 import { Sheet } from "./sheet.js";
 import { ROOMY_SLIDERS } from "./sliders.js";
-import { openPad, showModel } from "./standalone.js";
+import { openPad } from "./standalone.js";
+import { take } from "./take.js";
 import { unsqueezed } from "./transport.js";
 
 /** About the side of a saved face. */
@@ -92,7 +93,7 @@ class SharedPage {
     this.furnish(buffer);
     if (this.pad) {
       this.pad.stop();
-      showModel(this.pad, buffer);
+      take(this.pad, buffer);
     } else {
       this.pad = openPad(find(this.root, "#pad", HTMLElement), buffer, (state) =>
         this.settle(state),

@@ -3,8 +3,8 @@
 /** @import { State } from "./pad.js" */
 
 import { find } from "./dom.js";
-import { unpack } from "./model.js";
 import { Pad } from "./pad.js";
+import { take } from "./take.js";
 
 /**
  * Mount the pad.
@@ -18,22 +18,6 @@ export function openPad(root, buffer, onSettle = () => {}) {
   // Directions are found by a server.
   const arrows = find(root, "[name=arrows]", HTMLInputElement).closest("label");
   if (arrows) arrows.hidden = true;
-  showModel(pad, buffer);
+  take(pad, buffer);
   return pad;
-}
-
-/**
- * Give a pad a model, or say that it is none.
- *
- * @param {Pad} pad
- * @param {ArrayBuffer} buffer
- */
-export function showModel(pad, buffer) {
-  try {
-    pad.adopt(unpack(buffer));
-    pad.instrument.ready();
-  } catch (error) {
-    pad.say("The model in this page is damaged: get the page again.");
-    console.error(error);
-  }
 }
