@@ -10,8 +10,8 @@ from vae.commands.data_sets import list_datasets
 from vae.commands.draw import export_command, manifold_command, sample_command
 from vae.commands.evaluate import evaluate_command
 from vae.commands.manage_runs import runs_group
-from vae.commands.sweep import sweep_command, sweeps_group
 from vae.commands.share import share_command
+from vae.commands.sweep import sweep_command, sweeps_group
 from vae.commands.terminal import Commands
 from vae.commands.train import train_command
 
