@@ -258,6 +258,7 @@ def test_a_pickle_is_refused_with_the_reason(view, sentence):
     app.file_uploader[0].set_value(given).run()
     (said,) = errors(app)
     assert "pickle" in said and "can run anything when it is opened" in said
+    assert "1 files" not in said
     assert re.search(sentence, said)
     assert not [button for button in app.button if button.label in ("Store", "Keep it")]
 

@@ -319,8 +319,9 @@ class ImageFiles:
         if skipped:
             name, why = skipped[0]
             return VisageError(
-                f"There is no image to take among {len(skipped):,} files: {name[:60]} was "
-                f"skipped because {why}. Give {kinds}."
+                f"There is no image to take among {len(skipped):,} "
+                f"{'file' if len(skipped) == 1 else 'files'}: {name[:60]} was skipped because "
+                f"{why}. Give {kinds}."
             )
         if self.ignored:
             return VisageError(
