@@ -25,7 +25,6 @@ References:
 
 __all__ = ["Evidence", "affordable", "judge"]
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -150,19 +149,18 @@ def judge(
         )
     if len(parts) == 1:
         return parts[0]
+    encoder, refined = (
+        Posterior(*map(np.concatenate, zip(*posteriors, strict=True)))
+        for posteriors in ([part.encoder for part in parts], [part.refined for part in parts])
+    )
     return Evidence(
-        *(
-            np.concatenate([getattr(part, field.name) for part in parts])
-            for field in dataclasses.fields(Evidence)[:4]
-        ),
+        np.concatenate([part.encoder_elbo for part in parts]),
+        np.concatenate([part.refined_elbo for part in parts]),
+        np.concatenate([part.log_px for part in parts]),
+        np.concatenate([part.error for part in parts]),
         parts[0].is_integral,
-        *(
-            Posterior(*map(np.concatenate, zip(*posteriors, strict=True)))
-            for posteriors in (
-                [part.encoder for part in parts],
-                [part.refined for part in parts],
-            )
-        ),
+        encoder,
+        refined,
     )
 
 

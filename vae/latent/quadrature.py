@@ -206,7 +206,8 @@ def _grown(
     while len(owner):
         z = origin[owner] + (cell[owner] @ at.double()[:, :, None])[:, :, 0]
         new = owner, at, joint(owner, z)
-        lattice = tuple(torch.cat(both) for both in zip(lattice, new, strict=True))
+        whose, where, value = (torch.cat(both) for both in zip(lattice, new, strict=True))
+        lattice = whose, where, value
         known = np.sort(_key(torch.cat([lattice[0][:, None], lattice[1]], dim=1)).numpy())
         highest = _highest(lattice[0], lattice[2], images)
         counts = torch.bincount(lattice[0], minlength=images)
