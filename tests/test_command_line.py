@@ -1,6 +1,7 @@
 """The command line: what training prints, what can be done with runs, and bad input in words."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from safetensors.torch import save_file
 from vae import datasets, runs
 from vae.__main__ import main
 from vae.latent.arrays import evaluate
-from vae.models.checkpoint import load_checkpoint
+from vae.models.checkpoint import load_checkpoint, read_card
 from vae.runs import processes
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +55,7 @@ def test_train_ends_with_one_line_of_figures(runs_folder):
     found = trained("--steps", 60)
     assert set(found) == {
         "run",
+        "likelihood",
         "steps",
         "seconds",
         "steps_per_second",
@@ -83,6 +85,33 @@ def test_train_ends_with_one_line_of_figures(runs_folder):
     elbo = evaluate(load_checkpoint(found["best_checkpoint"]).model, sets.test)["elbo"]
     assert found["test"]["elbo"] == pytest.approx(elbo.mean(), abs=1)
     assert found["test"]["elbo_error"] == pytest.approx(scipy.stats.sem(elbo), rel=0.05)
+
+
+@pytest.mark.parametrize("likelihood", ["student", "correlated", "logistic"])
+def test_another_likelihood_is_trained_judged_and_named(likelihood, runs_folder, tmp_path):
+    found = trained("--steps", 60, "--likelihood", likelihood)
+    assert found["likelihood"] == likelihood
+    card = read_card(found["best_checkpoint"])
+    assert card.likelihood == likelihood
+    assert card.test.elbo == found["best_test_elbo"]
+    log = (Path(found["run"]) / "log.txt").read_text()
+    assert ("the noise alone is learnt" in log) == (likelihood == "correlated")
+    some = "--evidence-images", 0
+    said = vae("evaluate", found["best_checkpoint"], *some).stdout
+    assert f"of the {likelihood} likelihood" in said
+    judged = json.loads(vae("evaluate", found["best_checkpoint"], "--json", *some).stdout)
+    assert judged["likelihood"] == likelihood
+    if likelihood == "logistic":
+        assert judged["test"]["elbo"] < 0
+        bits = -judged["test"]["elbo"] / (28 * 23 * math.log(2))
+        assert judged["test"]["bits_per_dimension"] == pytest.approx(bits)
+        assert "at most" in said and "bits per dimension" in said
+    else:
+        assert "bits_per_dimension" not in judged["test"]
+    again = vae("train", "--resume", found["run"], "--steps", 80)
+    assert f"ELBO, nats an image ({likelihood})" in again.stdout
+    picture = tmp_path / "manifold.png"
+    assert vae("manifold", found["best_checkpoint"], "--out", picture).exit_code == 0
 
 
 def test_a_finished_run_tells_best_and_end_beside_each_other(runs_folder):
@@ -263,7 +292,8 @@ def test_bad_checkpoints_get_a_sentence(command, checkpoint, tmp_path):
 
 def test_evaluate_judges_on_the_split_that_the_checkpoint_records(checkpoint):
     found = json.loads(vae("evaluate", checkpoint, "--json", "--evidence-images", 10).stdout)
-    assert set(found) == {"train", "heldout", "test", "active_units"}
+    assert set(found) == {"train", "heldout", "test", "active_units", "likelihood"}
+    assert found.pop("likelihood") == "gaussian"
     assert found.pop("active_units") in (0, 1, 2)
     assert found["test"].pop("images") == 40
     names = {"elbo", "log_likelihood", "kl", "importance_weighted"}

@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -390,6 +391,7 @@ def training_curves(
     title: str = "",
     best: tuple[float, float, str] | None = None,
     small: bool = False,
+    since: tuple[float, str] | None = None,
 ) -> go.Figure:
     """Figures of a run, or of several, over the training samples evaluated, as in Figure 2.
 
@@ -398,6 +400,7 @@ def training_curves(
         title: What the values are.
         best: Samples, value and name of a point to mark.
         small: Whether the figure stands below one that names the lines and the axis.
+        since: Samples since which something else is learnt, and what.
     """
     figure = Chart()
     for name, (samples, values) in lines.items():
@@ -424,6 +427,14 @@ def training_curves(
                 hovertemplate="%{y:,.5~g}",
             )
         )
+    if since is not None:
+        figure.add_vline(
+            since[0],
+            line={"width": 1, "dash": "dot"},
+        )
+        # An annotation's place on such an axis is a logarithm, a line's is not.
+        place = {"x": math.log10(since[0]), "xanchor": "right", "y": 0, "yref": "paper"}
+        figure.add_annotation(**place, yanchor="bottom", text=since[1], showarrow=False)
     figure.update_layout(
         **FRAME
         | {

@@ -12,7 +12,7 @@ from ui import library
 from ui.charts import latent_name
 from ui.library import Choice
 from ui.navigation import navigate
-from ui.words import meaning, plain, with_error
+from ui.words import figure, meaning, plain, with_error
 from vae.errors import VisageError
 from vae.models import collection
 from vae.models.checkpoint import Checkpoint
@@ -51,7 +51,7 @@ def picked_model() -> Iterator[None]:
             _description(choice),
             help=None
             if choice.card is None
-            else meaning(choice.card.measured_on, "ELBO", "log p(x)", "±", "nats"),
+            else meaning(choice.card.measured_on, "ELBO", "likelihood", "log p(x)", "±", "nats"),
         )
     st.session_state.model_in_url = choice.name
     if st.query_params.get("model") != choice.name:
@@ -130,12 +130,16 @@ def _description(choice: Choice) -> str:
     latents = card.latent_dim
     dataset = plain(Path(choice.dataset).name[:60]) or "faces"
     lines = [f"{latents} latent{'s' if latents > 1 else ''} of {dataset}"]
+    if card.likelihood != "gaussian":
+        lines.append(f"{card.likelihood} likelihood")
     found, images = card.quality, card.measured_on
     if found.elbo is not None:
-        lines.append(f"{images} ELBO {with_error(found.elbo, found.elbo_error)} nats")
+        name = figure(f"{images} ELBO", card.likelihood)
+        lines.append(f"{name} {with_error(found.elbo, found.elbo_error)} nats")
     if found.importance_weighted is not None:
         bound = with_error(found.importance_weighted, found.importance_weighted_error)
-        lines.append(f"{images} log p(x) at least about {bound} nats")
+        name = figure(f"{images} log p(x)", card.likelihood)
+        lines.append(f"{name} at least about {bound} nats")
     if found.elbo is not None and images != "test":
         lines.append(f"{images} images also chose the step")
     brought = choice.path.parent == collection.folder()

@@ -2,6 +2,7 @@
 
 __all__ = [
     "duration",
+    "figure",
     "how_log_px",
     "log_px",
     "meaning",
@@ -27,6 +28,10 @@ MEANINGS = {
     "density that it gives the image's pixels.",
     "KL divergence": "how far an image's posterior lies from the prior: what its latents tell "
     "of it. 0 tells nothing.",
+    "likelihood": "what noise the decoder expects around its mean. Figures of one likelihood say "
+    "nothing beside those of another, but of the same images in nats: student, correlated and "
+    "gaussian give densities, logistic the probabilities of grey levels, which are never above 0. "
+    "Where none is named it is the gaussian.",
     "log p(x)": "how likely the model finds an image, all latents considered: what the ELBO is a "
     "lower bound of. With one or two latents it is an integral over z that is done; with more, "
     "and where it says at least, it is sampled, and itself a lower bound on average.",
@@ -77,6 +82,11 @@ def with_error(value: float, error: float | None, digits: int = 0) -> str:
     """A figure with its standard error, where that is known: 985 ± 20."""
     told = number(value, digits)
     return told if error is None else f"{told} ± {number(error, digits)}"
+
+
+def figure(name: str, likelihood: str) -> str:
+    """What a figure is called: with the likelihood that it is of, where that is another one."""
+    return name if likelihood == "gaussian" else f"{name} ({likelihood})"
 
 
 def log_px(value: float, is_integral: bool, digits: int = 0) -> str:

@@ -13,6 +13,7 @@ from vae import VAE, load_checkpoint
 from vae.errors import VisageError
 from vae.models import onnx as export
 from vae.models.architecture import Architecture
+from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import ACTIVATIONS, MLP
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "olivetti-2d.safetensors"
@@ -53,6 +54,23 @@ def test_onnxruntime_answers_as_pytorch_does(hidden, shape, activation):
             np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5, atol=1e-5)
         properties = {one.key: one.value for one in onnx.load_from_string(content).metadata_props}
         assert json.loads(properties["image_shape"]) == list(shape)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("shape", [(6, 5), (4, 4, 3)])
+def test_the_decoder_gives_each_pixels_mean_and_variance_whatever_the_likelihood(
+    likelihood, shape
+):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    model = VAE.of(Architecture(shape, 2, MLP((8,)), likelihood)).eval().requires_grad_(False)
+    for weight in model.likelihood.parameters():
+        weight += 0.1 * torch.randn(weight.shape)
+    content = export.decoder(model)
+    assert export.check(content, model.decode) <= 1e-5
+    properties = {one.key: one.value for one in onnx.load_from_string(content).metadata_props}
+    assert properties["likelihood"] == likelihood
 
 
 def test_a_trained_model_is_exported():

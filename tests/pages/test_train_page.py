@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from ui.train import watch
 from vae import runs
+from vae.models.likelihoods import LIKELIHOODS
 from vae.runs import Run, processes, trainer
 from vae.training.loop import Progress
 from vae.training.recipes import TrainingConfig
@@ -102,6 +103,34 @@ def test_what_was_chosen_is_what_is_started(monkeypatch):
     assert dataclasses.replace(run.config, learning_rate=0.004) == expected
     assert app.selectbox(key="train_run").value == run.name
     assert app.query_params["run"] in (run.name, [run.name])
+
+
+def test_a_likelihood_is_chosen_with_a_sentence_and_may_need_more_steps(monkeypatch):
+    launched = []
+    monkeypatch.setattr(Run, "launch", lambda run: launched.append(run))
+    app = visit()
+    assert app.selectbox(key="new_likelihood").options == list(LIKELIHOODS)
+    assert "each pixel has normal noise of its own" in sentences(app)
+    app.selectbox(key="new_likelihood").set_value("correlated").run()
+    assert "keeps the faces and learns how pixels deviate together" in sentences(app)
+    press(app, "Start training")
+    (run,) = launched
+    assert (run.config.likelihood, run.config.steps) == ("correlated", 4_500)
+
+
+def test_figures_of_another_likelihood_name_it():
+    trained("one", steps=40)
+    run = trained("two", steps=40, likelihood="correlated")
+    assert run.status().noise_since == 20
+    app = visit(run="two")
+    assert "ELBO (correlated)" in sentences(app)
+    assert "Training ELBO (correlated)" in {metric.label for metric in app.metric}
+    app.segmented_control(key="train_view").set_value("Compare").run()
+    assert "different likelihoods (correlated, gaussian)" in sentences(app)
+    assert list(app.dataframe[0].value.loc["figures are of"]) == [
+        "correlated likelihood",
+        "gaussian likelihood",
+    ]
 
 
 def test_a_new_run_s_three_sets_are_chosen_and_counted(monkeypatch):

@@ -14,6 +14,7 @@ from ui.train import audience, watch
 from ui.words import plain
 from vae.errors import VisageError
 from vae.models.card import Figures
+from vae.models.likelihoods import LIKELIHOODS
 from vae.runs import Run, Status
 from vae.runs.metrics import Records
 
@@ -58,6 +59,7 @@ def compare(found: dict[str, Run]) -> None:
             "ELBO",
             "log-likelihood",
             "KL divergence",
+            "likelihood",
             "log p(x)",
             "latents in use",
             "nats",
@@ -101,7 +103,13 @@ def draw_figures(chosen: dict[str, Run], states: dict[str, Status], field: str) 
         st.warning(warning, icon=":material/balance:")
     lines = {name: one.curve(FIELDS[field], watch.POINTS) for name, one in records.items()}
     st.plotly_chart(
-        charts.compared_curves(lines, f"{field}, nats"),
+        charts.compared_curves(
+            {
+                words.figure(name, chosen[name].config.likelihood): line
+                for name, line in lines.items()
+            },
+            f"{field}, nats",
+        ),
         key="compared_curves",
         height=420,
         config={"displayModeBar": False},
@@ -131,6 +139,18 @@ def difference(chosen: dict[str, Run], field: str) -> str:
             "depends on the images and on how many pixels they have: compare the shapes of "
             "these curves, not their heights."
         )
+    if len({config.likelihood for config in configs}) > 1:
+        kinds = sorted({config.likelihood for config in configs})
+        said = (
+            f"These runs have different likelihoods ({', '.join(kinds)}), as is said beside each: "
+            "a figure in nats tells how well its own kind of noise explains the images."
+        )
+        if any(LIKELIHOODS[kind].is_mass for kind in kinds):
+            said += (
+                " Those of logistic are probabilities of grey levels and the others densities: "
+                "their heights can't be compared."
+            )
+        return said
     held = {(config.split, config.holdout, config.test, config.split_seed) for config in configs}
     if len(held) > 1 and field.startswith("Validation"):
         return (
@@ -162,7 +182,7 @@ def table(
 
 def results(run: Run, status: Status, records: Records) -> dict[str, str]:
     """What a run has come to: its best model and its last or, while it is alive, the latest."""
-    rows = {"state": status.state}
+    rows = {"state": status.state, "figures are of": f"{run.config.likelihood} likelihood"}
     if status.is_alive:
         best, none = records.best, Figures()
         rows["steps taken"] = f"{int(records.last('step') or 0):,}"

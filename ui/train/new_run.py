@@ -15,9 +15,10 @@ from vae.datasets.faces import SPLITS, usual_test_share
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.models.architecture import KINDS
+from vae.models.likelihoods import LIKELIHOODS
 from vae.runs import Run
 from vae.training.memory import check_memory
-from vae.training.recipes import RECIPE_WORDS, TrainingConfig, recipe_for
+from vae.training.recipes import RECIPE_WORDS, TrainingConfig, recipe_for, steps_of
 
 
 def offer() -> Run | None:
@@ -47,7 +48,9 @@ def choose() -> TrainingConfig | None:
         with what:
             choices: dict[str, Any] = {"dataset": choose_dataset()} | choose_model()
         with how:
-            choices |= choose_steps(choices["recipe"], choices["latent_dim"])
+            choices |= choose_steps(
+                choices["recipe"], choices["latent_dim"], choices["likelihood"]
+            )
         with split:
             choices |= choose_split(choices["dataset"])
         choices |= knobs.choose()
@@ -141,10 +144,24 @@ def choose_model() -> dict:
         choices["network"] = st.selectbox(
             "Network", list(KINDS), key="new_network", persist_state="session"
         )
+    choices["likelihood"] = choose_likelihood()
     return choices
 
 
-def choose_steps(name: str, latent_dim: int) -> dict:
+def choose_likelihood() -> str:
+    name = st.selectbox(
+        "Likelihood",
+        list(LIKELIHOODS),
+        key="new_likelihood",
+        persist_state="session",
+        help="What noise the decoder expects around its mean, the face that you see.  \n"
+        + "  \n".join(f"**{name}** is {kind.in_words}." for name, kind in LIKELIHOODS.items()),
+    )
+    st.caption(f"{LIKELIHOODS[name].in_words.capitalize()}.")
+    return name
+
+
+def choose_steps(name: str, latent_dim: int, likelihood: str) -> dict:
     recipe = recipe_for(name, latent_dim)
     rate = recipe.learning_rate
     return {
@@ -152,9 +169,10 @@ def choose_steps(name: str, latent_dim: int) -> dict:
             "Steps",
             1,
             10_000_000,
-            recipe.steps,
+            suggested := steps_of(recipe, likelihood),
             1_000,
-            key=f"new_steps_{name}",
+            # Another recipe or stage suggests another number; a choice is kept while it stays.
+            key=f"new_steps_{name}" + ("" if suggested == recipe.steps else f"_{suggested}"),
             persist_state="session",
         ),
         "batch_size": st.number_input(

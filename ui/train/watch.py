@@ -20,7 +20,7 @@ from ui import charts, library
 from ui.library import Stored
 from ui.pictures import data_url
 from ui.train import audience
-from ui.words import duration, meaning, number, sentences, with_error
+from ui.words import duration, figure, meaning, number, sentences, with_error
 from vae import images, latent
 from vae.errors import VisageError
 from vae.models.card import ModelCard
@@ -112,7 +112,7 @@ def show_figures(run: Run, status: Status, slowness: int) -> None:
         if status.is_alive
         else (len(records), records.last("step"))
     )
-    figures = _figures(str(run.path), moment, records)
+    figures = _figures(str(run.path), moment, run.config.likelihood, status.noise_since, records)
     _plot(figures["elbo"], "elbo", 360)
     for pair in (("likelihood", "kl"), ("rate", "speed")):
         for column, name in zip(st.columns(2), pair, strict=True):
@@ -150,6 +150,8 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
         text = f"step {step:,} · judging the model and writing it, {100 * share:.0f} %"
     elif status.state == "running" and speed and step < steps:
         text += f" · {speed:,.0f} steps/s · {duration((steps - step) / speed)} left"
+    if status.state == "running" and not status.is_finishing and status.noise_since:
+        text += " · the noise alone is learnt, the faces stay"
     words, icon, colour = STATES["finishing" if status.is_finishing else status.state]
     with st.container(horizontal=True, vertical_alignment="center", key="run_state"):
         st.badge(words, icon=icon, color=colour)
@@ -158,7 +160,11 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
     best = records.best
     with st.container(horizontal=True, key="run_figures"):
         for label, value, terms in (
-            ("Training ELBO", records.last("elbo"), ("ELBO", "log-likelihood", "nats")),
+            (
+                figure("Training ELBO", run.config.likelihood),
+                records.last("elbo"),
+                ("ELBO", "log-likelihood", "likelihood", "nats"),
+            ),
             ("Validation ELBO", records.last("heldout_elbo"), ("validation", "ELBO", "nats")),
             ("Best validation", best and best[2], ("validation", "ELBO", "nats")),
             ("KL divergence", records.last("kl"), ("KL divergence", "nats")),
@@ -183,7 +189,8 @@ def quality_in_words(best: ModelCard, last: ModelCard | None) -> str:
         return ""
     is_tested = best.measured_on == "test"
     words = "Test" if is_tested else f"{best.measured_on.capitalize()}, which also chose the step"
-    words += f": ELBO {with_error(found.elbo, found.elbo_error)} nats for the best model"
+    words += f": {figure('ELBO', best.likelihood)} {with_error(found.elbo, found.elbo_error)}"
+    words += " nats for the best model"
     if best.step is not None:
         words += f", of step {best.step:,}"
     # The same images, or the two are no pair.
@@ -194,7 +201,8 @@ def quality_in_words(best: ModelCard, last: ModelCard | None) -> str:
         words += f", over {found.images:,} images"
     if found.importance_weighted is not None:
         bound = with_error(found.importance_weighted, found.importance_weighted_error)
-        words += f"; log p(x) at least about {bound} by importance weighting"
+        words += f"; {figure('log p(x)', best.likelihood)} at least about {bound} by importance "
+        words += "weighting"
         if found.importance_images is not None:
             words += f" of {found.importance_images:,} images"
     if best.active_units is not None:
@@ -306,7 +314,9 @@ def metrics_file(path: Path) -> MetricsFile:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _figures(path: str, moment: int | tuple, _records: Records) -> dict[str, go.Figure]:
+def _figures(
+    path: str, moment: int | tuple, likelihood: str, noise_since: int, _records: Records
+) -> dict[str, go.Figure]:
     def lines(field: str) -> dict:
         both = {"training": field, "validation": f"heldout_{field}"}
         return {name: _records.curve(field, POINTS) for name, field in both.items()}
@@ -315,13 +325,22 @@ def _figures(path: str, moment: int | tuple, _records: Records) -> dict[str, go.
     if _records.best is not None:
         step, samples, value = _records.best
         best = samples, value, f"best at {step:,}"
+    since = None
+    if noise_since:
+        # Samples grow evenly with steps.
+        samples = _records.last("samples") / _records.last("step") * noise_since
+        since = samples, "the noise alone"
     rate, speed = (
         _records.curve(field, POINTS) for field in ("learning_rate", "steps_per_second")
     )
     return {
-        "elbo": charts.training_curves(lines("elbo"), "ELBO, nats", best),
+        "elbo": charts.training_curves(
+            lines("elbo"), f"{figure('ELBO', likelihood)}, nats", best, since=since
+        ),
         "likelihood": charts.training_curves(
-            lines("log_likelihood"), "log-likelihood, nats", small=True
+            lines("log_likelihood"),
+            f"{figure('log-likelihood', likelihood)}, nats",
+            small=True,
         ),
         "kl": charts.training_curves(lines("kl"), "KL divergence, nats", small=True),
         "rate": charts.training_curves({"": rate}, "learning rate", small=True),

@@ -13,6 +13,7 @@ from vae.latent import evidence
 from vae.latent.arrays import active_units, encode
 from vae.models.card import Split
 from vae.models.checkpoint import load_checkpoint
+from vae.models.likelihoods import bits_per_dimension
 from vae.runs import trainer
 
 
@@ -70,9 +71,13 @@ def evaluate_command(
             if figures is not None:
                 some = faces.pixels(trainer.spread(part, looked_at))
                 figures["evidence"] = evidence.judge(model, some).figures()
+    likelihood = model.likelihood
+    if likelihood.is_mass:
+        for figures in filter(None, found.values()):
+            figures["bits_per_dimension"] = bits_per_dimension(figures["elbo"], model.pixels)
     active = active_units(encode(model, training))
     if as_json:
-        click.echo(json.dumps(found | {"active_units": active}))
+        click.echo(json.dumps(found | {"active_units": active, "likelihood": likelihood.name}))
         return
     # The words of the split, where a test set is part of it.
     labels = {"train": "training", "heldout": "validation" if found["test"] else "held-out"}
@@ -82,7 +87,13 @@ def evaluate_command(
             told = (
                 f"{term} {nats(figures[term], figures.get(f'{term}_error'))}" for term in terms
             )
-            click.echo(f"{labels.get(part, part):<11} " + "  ".join(told))
+            bits = figures.get("bits_per_dimension")
+            ending = "" if bits is None else f"  at most {bits:.3f} bits per dimension"
+            click.echo(f"{labels.get(part, part):<11} " + "  ".join(told) + ending)
+    click.echo(
+        f"Nats an image of the {likelihood.name} likelihood: "
+        + ("log-probabilities of grey levels" if likelihood.is_mass else "log-densities")
+    )
     if looked_at:
         say_evidence(found, labels)
     if not found["test"]:

@@ -184,11 +184,13 @@ def report(run: runs.Run, as_json: bool) -> None:
             f"{status.state.capitalize()} before there was a first checkpoint. Go on with: "
             f"python -m vae train --resume {run.path}"
         )
+    likelihood = run.config.likelihood
     last = read_card(run.last)
     best = read_card(run.best) if run.best.exists() else last
     steps, seconds = last.step or 0, last.seconds or 0.0
     figures = {
         "run": str(run.path),
+        "likelihood": likelihood,
         "steps": steps,
         "seconds": seconds,
         "steps_per_second": steps / seconds if seconds else 0.0,
@@ -210,10 +212,13 @@ def report(run: runs.Run, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures))
         return
+    head = "ELBO, nats an image"
+    if likelihood != "gaussian":
+        head += f" ({likelihood})"
     click.echo(
         f"{status.state.capitalize()} after {steps:,} steps in {seconds:.1f} s "
         f"({figures['steps_per_second']:.0f} steps/s).\n"
-        f"ELBO, nats an image   {f'best, at step {best.step or 0:,}':<24} at the end"
+        f"{head:<21} {f'best, at step {best.step or 0:,}':<24} at the end"
     )
     has_test = run.config.test > 0
     for label, of_best, of_last in (

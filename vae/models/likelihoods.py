@@ -21,6 +21,7 @@ References:
 
 __all__ = [
     "LIKELIHOODS",
+    "MOST_CORRELATED",
     "NEIGHBOURS",
     "Correlated",
     "Distribution",
@@ -29,7 +30,6 @@ __all__ = [
     "Logistic",
     "Student",
     "bits_per_dimension",
-    "is_mass",
 ]
 
 import math
@@ -425,11 +425,6 @@ class CorrelatedDistribution:
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     kind.name: kind for kind in (Gauss, Student, Correlated, Logistic)
 }
-
-
-def is_mass(name: str) -> bool:
-    """Whether a likelihood gives probabilities of grey levels, not densities."""
-    return LIKELIHOODS[name].is_mass
 
 
 def bits_per_dimension(nats: float, pixels: int) -> float:

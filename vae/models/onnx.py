@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from vae.errors import VisageError
-from vae.models.gaussian import Gaussian
+from vae.models.likelihoods import MOST_CORRELATED, Correlated, Distribution
 from vae.models.vae import VAE
 
 if TYPE_CHECKING:
@@ -63,10 +63,12 @@ def encoder(model: VAE) -> bytes | None:
 
 
 def decoder(model: VAE) -> bytes | None:
-    """An ONNX file of the likelihood p(x|z): ``z`` to ``mean`` and ``log_var``.
+    """An ONNX file of the likelihood p(x|z): ``z`` to ``mean`` and ``log_var`` of each pixel.
+
+    Its property ``likelihood`` names whose mean and log-variance they are.
 
     Returns:
-        The file, or None where the decoder has no such form.
+        The file, or None where the decoder or its likelihood has no such form.
 
     Raises:
         VisageError: The optional packages are missing, or the file gives other answers.
@@ -78,12 +80,31 @@ def decoder(model: VAE) -> bytes | None:
     outputs = model.decoder.add_to(graph, source)
     if outputs is None:
         return None
-    for name, output in zip(("mean", "log_var"), outputs, strict=True):
-        graph.node("Identity", [output], name)
+    mean, log_var = outputs
+    if isinstance(model.likelihood, Correlated):
+        if model.pixels > MOST_CORRELATED:
+            # A matrix of all values times all would be over 64 MB.
+            return None
+        variances = graph.node("Exp", [log_var], "own_variances")
+        shares = graph.constant("shares", _shares(model.likelihood.variance_map()))
+        log_var = graph.node(
+            "Log", [graph.node("MatMul", [variances, shares], "variances")], "log"
+        )
+    graph.node("Identity", [mean], "mean")
+    graph.node("Identity", [log_var], "log_var")
     return _checked(graph.file(model, "decoder", "z"), model.decode)
 
 
-def check(content: bytes, answers: Callable[[Tensor], Gaussian]) -> float:
+def _shares(spread: Tensor) -> Tensor:
+    """What each value's own variance gives to all, (D, D), of the channels' matrices (C, P, P)."""
+    channels, pixels, _ = spread.shape
+    shares = torch.zeros(channels * pixels, channels * pixels)
+    for channel, matrix in enumerate(spread):
+        shares[channel::channels, channel::channels] = matrix.T
+    return shares
+
+
+def check(content: bytes, answers: Callable[[Tensor], Distribution]) -> float:
     """Run an ONNX file and compare its answers with the model's.
 
     Returns:
@@ -121,7 +142,7 @@ def _check_available() -> None:
         )
 
 
-def _checked(content: bytes, answers: Callable[[Tensor], Gaussian]) -> bytes:
+def _checked(content: bytes, answers: Callable[[Tensor], Distribution]) -> bytes:
     check(content, answers)
     return content
 
@@ -172,7 +193,11 @@ class _Graph:
         )
         helper.set_model_props(
             file,
-            {"image_shape": json.dumps(model.image_shape), "latent_dim": str(model.latent_dim)},
+            {
+                "image_shape": json.dumps(model.image_shape),
+                "latent_dim": str(model.latent_dim),
+                "likelihood": model.architecture.likelihood,
+            },
         )
         onnx.checker.check_model(file)
         return file.SerializeToString()

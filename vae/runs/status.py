@@ -44,6 +44,8 @@ class Status:
         phase: What a running one does: nothing said while it trains, ``finishing`` after its last
             step, while the model is judged and written.
         share: How much of that phase is done, from 0 to 1.
+        noise_since: The step since which the noise alone is learnt, where that is a stage of its
+            own; 0 before that.
     """
 
     state: str = "queued"
@@ -58,6 +60,7 @@ class Status:
     place: int = 0
     phase: str = ""
     share: float = 0.0
+    noise_since: int = 0
 
     @classmethod
     def of(cls, said: dict) -> "Status":

@@ -205,6 +205,13 @@ def _train_and_record(run: Run, finishing: Callable[[float], None] | None) -> It
 
     for progress in train(state, train_set, heldout):
         run.record(progress)
+        if state.noise_since is not None and run.status().noise_since != state.noise_since:
+            run.set_status(noise_since=state.noise_since)
+            log(
+                run,
+                f"From step {state.noise_since:,} the mean stays as it is, that of the best model "
+                "so far, and the noise alone is learnt.",
+            )
         now = time.monotonic()
         if state.step >= next_snapshot:
             snapshot(run, state.averaged, state.step)
