@@ -326,10 +326,10 @@ def _figures(
         step, samples, value = _records.best
         best = samples, value, f"best at {step:,}"
     since = None
-    if noise_since:
+    samples, step = _records.last("samples"), _records.last("step")
+    if noise_since and samples and step:
         # Samples grow evenly with steps.
-        samples = _records.last("samples") / _records.last("step") * noise_since
-        since = samples, "the noise alone"
+        since = samples / step * noise_since, "the noise alone"
     rate, speed = (
         _records.curve(field, POINTS) for field in ("learning_rate", "steps_per_second")
     )
