@@ -4,13 +4,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui import header, session, trash
-from ui.train import comparison, new_run, run_controls, time_lapse, watch
+from ui.train import comparison, laboratory, new_run, run_controls, time_lapse, watch
 from ui.trash import Kind
 from ui.words import plain
 from vae import limits, runs
 from vae.runs import Run
 
-NEW, WATCH, COMPARE = "New run", "Watch", "Compare"
+NEW, WATCH, COMPARE, LAB = "New run", "Watch", "Compare", "One thing changed"
 
 
 def main() -> None:
@@ -23,6 +23,12 @@ def main() -> None:
         started = new_run.offer()
         if started is not None:
             turn_to(started)
+    elif view == LAB:
+        wanted = laboratory.experiment()
+        if wanted is not None:
+            turn_to(wanted)
+        if not limits.read_only():
+            trash.show_lately(Kind.SWEEP)
     elif not found:
         st.info("There is no run here yet.", icon=":material/model_training:")
     elif view == COMPARE:
@@ -104,7 +110,7 @@ def turn_to(run: Run) -> None:
 
 
 def choose_view(line: DeltaGenerator, found: dict[str, Run]) -> str:
-    views = [WATCH, COMPARE] if limits.read_only() else [NEW, WATCH, COMPARE]
+    views = [WATCH, COMPARE, LAB] if limits.read_only() else [NEW, WATCH, COMPARE, LAB]
     if limits.read_only():
         st.info(
             "This is a public deployment: look at its runs as you like; nothing can be trained "

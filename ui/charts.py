@@ -6,6 +6,8 @@ them in that order, so no figure names a colour of its own.
 
 __all__ = [
     "Chart",
+    "common_curves",
+    "common_latent_use",
     "compared_curves",
     "latent_name",
     "latent_use",
@@ -13,6 +15,7 @@ __all__ = [
     "manifold_overlay",
     "manifold_points",
     "posteriors",
+    "rate_distortion",
     "step_changes",
     "stretch",
     "training_curves",
@@ -527,6 +530,106 @@ def latent_use(kl: np.ndarray) -> go.Figure:
         bargap=0.3,
         xaxis={"type": "category", "nticks": 12},
         yaxis={"rangemode": "tozero", "nticks": 6},
+    )
+    return figure
+
+
+# Latents that have a bar and a name each; of more, the bars are sorted.
+MOST_NAMED = 12
+
+
+def common_latent_use(kl: Mapping[str, np.ndarray]) -> dict[str, go.Figure]:
+    """:func:`latent_use` of several models on one scale; of many latents, from the largest down.
+
+    Arguments:
+        kl: The KL divergence of each latent, (K,), by the model's name.
+    """
+    highest = max((float(values.max(initial=0.0)) for values in kl.values()), default=0.0)
+    figures = {}
+    for name, values in kl.items():
+        figure = latent_use(values)
+        if len(values) > MOST_NAMED:
+            ordered = -np.sort(-values)
+            figure = latent_use(ordered)
+            figure.update_traces(
+                x=np.arange(1, len(ordered) + 1), hovertemplate="%{y:.2f} nats<extra></extra>"
+            )
+            figure.update_layout(
+                title={"text": "KL of each latent, sorted, nats"}, xaxis={"type": "linear"}
+            )
+        figure.update_yaxes(range=[0, 1.05 * highest or 1.0])
+        figures[name] = figure
+    return figures
+
+
+def common_curves(
+    lines: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]], title: str
+) -> dict[str, go.Figure]:
+    """Small figures of several runs, each with its lines, on common axes.
+
+    Arguments:
+        lines: As of :func:`training_curves`, by the run's name.
+        title: What the values are.
+    """
+    every = [line for of_run in lines.values() for line in of_run.values() if len(line[0])]
+    figures = {name: training_curves(of_run, title, small=True) for name, of_run in lines.items()}
+    if not every:
+        return figures
+    samples = np.concatenate([line[0] for line in every])
+    # Where a run begins, far below, no two differ: the axis is for where they end.
+    values = np.concatenate([line[1] for line in every])
+    ends = [float(line[1][-1]) for line in every]
+    low, high = min(*ends, float(np.percentile(values, 25))), float(values.max())
+    room = 0.05 * max(high - low, 1.0)
+    across = [np.log10(max(1.0, samples.min())), np.log10(max(2.0, samples.max())) + 0.02]
+    for figure in figures.values():
+        figure.update_xaxes(range=across)
+        figure.update_yaxes(range=[low - room, high + room])
+    return figures
+
+
+def rate_distortion(points: Mapping[str, tuple[float, float]], title: str) -> go.Figure:
+    """The ELBO's two terms as a plane, with one point a run.
+
+    Arguments:
+        points: Rate (KL divergence) and distortion (negative log-likelihood) in nats, by the
+            value that tells the run from the others.
+        title: What that is a value of.
+    """
+    rates, distortions = np.array(list(points.values())).reshape(-1, 2).T
+    names = [_as_text(name) for name in points]
+    figure = Chart()
+    # The first colour is of what lies behind.
+    figure.add_trace(
+        go.Scatter(
+            x=rates,
+            y=distortions,
+            mode="lines",
+            line={"width": 1, "dash": "dot"},
+            hoverinfo="skip",
+        )
+    )
+    figure.add_trace(
+        go.Scatter(
+            x=rates,
+            y=distortions,
+            mode="markers+text",
+            marker={"size": 11},
+            text=names,
+            textposition="top center",
+            customdata=-rates - distortions,
+            hovertemplate=f"{title} %{{text}}<br>rate %{{x:.1f}}, distortion %{{y:,.1f}}<br>"
+            "ELBO %{customdata:,.1f}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        **FRAME,
+        xaxis={"title": {"text": "rate: KL divergence, nats", "standoff": 8}, "zeroline": False},
+        yaxis={
+            "title": {"text": "distortion: −log p(x|z), nats", "standoff": 8},
+            "zeroline": False,
+            "tickformat": ",~g",
+        },
     )
     return figure
 

@@ -16,6 +16,7 @@ from vae import runs, trash
 from vae.datasets import ingest, sources
 from vae.errors import VisageError
 from vae.models import collection
+from vae.runs import sweep
 from vae.trash import Deleted
 
 # Seconds for which what was deleted stays on screen with *Undo*; it can be restored for longer.
@@ -28,6 +29,7 @@ class Kind(Enum):
     RUN = "run", "its models and all it recorded", runs.folder
     SET = "data set", "its images; models trained on it stay", lambda: sources.stored_folder("")
     MODEL = "model", "its checkpoint", collection.folder
+    SWEEP = "experiment", "all its runs with their models", sweep.folder
 
     @property
     def home(self) -> Path:
@@ -48,6 +50,24 @@ class Kind(Enum):
                 return ingest.delete(path.name, known)
             case Kind.MODEL:
                 return collection.remove(path.stem, known)
+            case Kind.SWEEP:
+                return sweep.Sweep(path).delete(known)
+
+    def restore(self, deleted: Deleted) -> None:
+        """Bring one back, with what went along.
+
+        Raises:
+            VisageError: It is not in the trash any more, or its name has been given away.
+        """
+        (sweep.restore if self is Kind.SWEEP else trash.restore)(deleted)
+
+    def erase(self, deleted: Deleted) -> None:
+        """Remove one for good, with what went along.
+
+        Raises:
+            VisageError: It can't be removed.
+        """
+        (sweep.erase if self is Kind.SWEEP else trash.erase)(deleted)
 
 
 def offer_deletion(kind: Kind, path: Path, name: str) -> None:
@@ -148,16 +168,21 @@ def _delete(kind: Kind, path: Path, known: int | None) -> None:
 
 def _restore(kind: Kind, deleted: Deleted) -> None:
     with _telling_why_not(kind):
-        trash.restore(deleted)
+        kind.restore(deleted)
         st.session_state.trash_news = kind, None, f"**{plain(deleted.name)}** is back."
         # The visitor turns to it: pages take these up before they draw their widgets.
-        key = {Kind.RUN: "turn_to", Kind.SET: "data_set_next", Kind.MODEL: "shelf_model_next"}
+        key = {
+            Kind.RUN: "turn_to",
+            Kind.SET: "data_set_next",
+            Kind.MODEL: "shelf_model_next",
+            Kind.SWEEP: "lab_next",
+        }
         st.session_state[key[kind]] = deleted.name
 
 
 def _erase(kind: Kind, deleted: Deleted) -> None:
     with _telling_why_not(kind):
-        trash.erase(deleted)
+        kind.erase(deleted)
         st.session_state.trash_news = kind, None, f"**{plain(deleted.name)}** is gone for good."
 
 

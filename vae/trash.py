@@ -8,6 +8,7 @@ deletion, or when the app looks.
 """
 
 __all__ = [
+    "FOLDER",
     "KEPT_HOURS",
     "Deleted",
     "check",

@@ -256,8 +256,8 @@ def pictures(run: Run, status: Status) -> dict | None:
     """What the latest model draws, or the best one of a run that has ended; None before that.
 
     ``manifold`` and, where the data set is here, ``faces`` as data URLs; ``row``, what is to be
-    said of the manifold of one latent; the figures ``plane`` and ``use``; and the model's
-    ``step``.
+    said of the manifold of one latent; the figures ``plane`` and ``use``; ``kl``, the KL
+    divergence of each latent, (K,); and the model's ``step``.
     """
     wanted = (run.last, run.best) if status.is_alive else (run.best, run.last)
     path = next((path for path in wanted if path.is_file()), None)
@@ -304,6 +304,7 @@ def _pictures(stored: Stored, dataset: str) -> dict:
     labels = [str(place + 1) for place in range(len(chosen[0]))]
     found["plane"] = charts.posteriors(means, *chosen, labels, axes)
     found["use"] = charts.latent_use(kl)
+    found["kl"] = kl
     return found
 
 

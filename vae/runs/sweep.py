@@ -22,9 +22,11 @@ __all__ = [
     "Sweep",
     "all_sweeps",
     "create",
+    "erase",
     "find",
     "folder",
     "restore",
+    "varied",
     "write_csv_of",
 ]
 
@@ -303,7 +305,7 @@ class Sweep:
         try:
             for run in self.here().values():
                 gone.append(run.delete())
-            told = [[str(one.place), str(one.path), one.when] for one in gone]
+            told = [[one.name, one.path.parent.name, one.when] for one in gone]
             with replacing(self.path / WENT_ALONG) as beside:
                 beside.write_text(json.dumps(told))
             return trash.throw(self.path, known)
@@ -438,15 +440,38 @@ def restore(deleted: Deleted) -> Sweep:
         VisageError: It is not in the trash any more, or its name has been given away.
     """
     sweep = Sweep(trash.restore(deleted))
-    went_along = sweep.path / WENT_ALONG
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        told: Any = read_json(went_along)
-        for place, path, when in told:
-            # One of them may have been brought back already.
-            with contextlib.suppress(VisageError):
-                trash.restore(Deleted(Path(place), Path(path), float(when)))
-    went_along.unlink(missing_ok=True)
+    for run in _went_along(sweep.path):
+        # One of them may have been brought back already.
+        with contextlib.suppress(VisageError):
+            trash.restore(run)
+    (sweep.path / WENT_ALONG).unlink(missing_ok=True)
     return sweep
+
+
+def erase(deleted: Deleted) -> None:
+    """Remove a sweep from the trash for good, with the runs that went along.
+
+    Raises:
+        VisageError: It can't be removed.
+    """
+    for run in _went_along(deleted.path):
+        if run.path.exists():
+            trash.erase(run)
+    trash.erase(deleted)
+
+
+def _went_along(path: Path) -> list[Deleted]:
+    """The runs in the trash that a sweep's folder names: such as a sweep's deletion puts there."""
+    home = folder().resolve().parent
+    found = []
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        told: Any = read_json(path / WENT_ALONG)
+        for name, ticket, when in told:
+            # Names alone: nothing outside the folder of the runs is touched.
+            place = home / Path(name).name
+            lies = home / trash.FOLDER / Path(ticket).name / place.name
+            found.append(Deleted(place, lies, float(when)))
+    return found
 
 
 def write_csv_of(run: Run) -> None:
