@@ -29,7 +29,10 @@ def explain() -> None:
         "You hold z: the decoder turns it into a Gaussian for every pixel, and the picture is "
         "that Gaussian's mean. "
         "The points are the faces it was trained on, each at the mean of its posterior; "
-        "between them lie faces that no camera has seen."
+        "between them lie faces that no camera has seen. *Sample* adds the noise that the model "
+        "expects: of a Gaussian's independent pixels it looks like snow; a model whose likelihood "
+        "is correlated knows how neighbours deviate together, and its samples look like a "
+        "camera's noise and shadows."
     )
     st.latex(
         r"z \sim p(z) = \mathcal{N}(0, I), \qquad "

@@ -330,7 +330,7 @@ def _figures(
     samples, step = _records.last("samples"), _records.last("step")
     if noise_since and samples and step:
         # Samples grow evenly with steps.
-        since = samples / step * noise_since, "the noise alone"
+        since = samples / step * noise_since, "the noise alone →"
     rate, speed = (
         _records.curve(field, POINTS) for field in ("learning_rate", "steps_per_second")
     )
