@@ -315,17 +315,17 @@ def test_an_array_of_something_else_gets_a_sentence(array):
         look({"some.npy": saved(array)})
 
 
-def test_labels_are_not_dropped_without_a_word(olivetti, tmp_path):
+def test_labels_are_told_before_anything_is_stored(olivetti, tmp_path):
     npz, mat = io.BytesIO(), io.BytesIO()
     arrays = {"faces": olivetti[:30], "person": np.arange(30), "places": np.arange(7)}
     np.savez(npz, **arrays)
     scipy.io.savemat(mat, arrays)
     for name, file in (("a.npz", npz), ("a.mat", mat)):
-        assert look({name: file}).not_kept.startswith("person holds a value for each image")
+        assert look({name: file}).known == "Labels: person: 30 kinds."
     people = {f"s{place // 3}/{place}.png": encoded(olivetti[place]) for place in range(12)}
-    assert "4 folders (s0, s1, s2, s3)" in look({"a.zip": zipped(people)}).not_kept
+    assert look({"a.zip": zipped(people)}).known == "Labels: folder: 4 kinds."
     together = {f"all/{place}.png": encoded(olivetti[place]) for place in range(12)}
-    assert look({"a.zip": zipped(together)}).not_kept == ""
+    assert look({"a.zip": zipped(together)}).known == ""
 
 
 def test_one_broken_image_is_skipped_and_listed(olivetti):

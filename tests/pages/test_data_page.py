@@ -263,13 +263,14 @@ def test_a_pickle_is_refused_with_the_reason(view, sentence):
     assert not [button for button in app.button if button.label in ("Store", "Keep it")]
 
 
-def test_what_is_not_kept_is_said_in_the_preview(faces):
+def test_labels_are_told_in_the_preview_and_kept(faces):
     buffer = io.BytesIO()
     np.savez(buffer, faces=faces[:20], person=np.arange(20))
     app = upload(look_at(visit(), BRING), ("faces.npz", buffer.getvalue()))
-    assert "person holds a value for each image" in said(app)
+    assert "Labels: person: 20 kinds." in said(app)
     app = click(app, "Store")
     assert errors(app) == []
+    assert len(datasets.load("faces").labels["person"].kinds) == 20
     app = upload(look_at(app, BRING), ("faces.npz", buffer.getvalue()))
     assert "was stored before" in said(click(app, "Store"))
 

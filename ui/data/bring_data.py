@@ -139,8 +139,10 @@ def describe(found: Found) -> None:
         )
     if found.cut_short:
         st.warning(words.plain(found.cut_short), icon=":material/timer_off:")
-    if found.not_kept:
-        st.info(words.plain(found.not_kept), icon=":material/label_off:")
+    if found.known:
+        st.info(words.plain(found.known), icon=":material/label:")
+    for remark in found.remarks:
+        st.warning(words.plain(remark), icon=":material/label_off:")
     if found.ignored:
         st.caption(f"Links and paths that lead elsewhere, ignored: {found.ignored:,}")
     list_skipped(found.skipped, found.skipped_count)

@@ -10,7 +10,7 @@ from ui.data.bring_data import gallery
 from ui.pictures import data_url
 from ui.trash import Kind
 from vae import datasets, images, limits
-from vae.datasets import ingest, sources
+from vae.datasets import ingest, label_tables, sources
 from vae.datasets.faces import Faces
 from vae.datasets.published import SOURCES
 from vae.datasets.survey import Survey, survey
@@ -40,6 +40,7 @@ def show(name: str) -> None:
     with right:
         show_images(faces)
     show_flagged(faces, found)
+    show_labels(faces)
     st.caption(f"{words.plain(datasets.where_from(faces.name))}.")
 
 
@@ -108,6 +109,18 @@ def show_flagged(faces: Faces, found: Survey) -> None:
         ):
             for place in found.constant[:MOST_FLAGGED]:
                 draw(faces, place, f"#{place}")
+
+
+def show_labels(faces: Faces) -> None:
+    """What is known of each image."""
+    if faces.labels is None:
+        return
+    count = len(faces.labels.names)
+    with st.expander(f"{count:,} {'label' if count == 1 else 'labels'} for each image"):
+        rows = [
+            {"label": name, "what": what} for name, what in label_tables.described(faces.labels)
+        ]
+        st.dataframe(rows, hide_index=True, width="stretch")
 
 
 def draw(faces: Faces, place: int, caption: str) -> None:

@@ -108,7 +108,7 @@ def store(
     ) as bar:
         found = ingest.look(path, layout, lambda share: bar.update(30 * share - bar.n))
         tqdm.write(f"{path.name or path}: {found.summary}.", file=sys.stderr)
-        for sentence in filter(None, (found.cut_short, found.not_kept)):
+        for sentence in filter(None, (found.cut_short, found.known, *found.remarks)):
             tqdm.write(sentence, file=sys.stderr)
         stored = ingest.store(
             found, name, choices, lambda share: bar.update(30 + 70 * share - bar.n)

@@ -5,7 +5,7 @@ them is decoded in the process that serves everybody: :mod:`vae.datasets.reader`
 ended when it takes too much.
 """
 
-__all__ = ["Brought", "EndedError", "images", "look", "photo"]
+__all__ = ["Beside", "Brought", "EndedError", "images", "look", "photo"]
 
 import contextlib
 import hashlib
@@ -28,6 +28,7 @@ from PIL import Image
 from vae.datasets import sources
 from vae.datasets.image_arrays import Layout
 from vae.datasets.image_files import Skipped
+from vae.datasets.label_tables import Gathered
 from vae.datasets.reader import Answer, Request
 from vae.errors import VisageError
 from vae.limits import Ceiling, in_words
@@ -58,6 +59,21 @@ LARGEST_IMAGE = 2**28
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A table of labels beside images.
+
+    Arguments:
+        name: What it is called.
+        path: Where it lies.
+        copy: Who keeps a copy of an upload there; None where it is the owner's own file.
+    """
+
+    name: str
+    path: Path
+    copy: IO[bytes] | None = None
+
+
+@dataclass(frozen=True)
 class Brought:
     """A stranger's file or folder.
 
@@ -67,6 +83,7 @@ class Brought:
         layout: How an array holds its images.
         path: Of a folder.
         file: Anything else, open; a real file, which another process can read.
+        table: A table of labels that was given beside it.
     """
 
     name: str
@@ -74,6 +91,7 @@ class Brought:
     layout: Layout
     path: Path | None = None
     file: BinaryIO | None = None
+    table: "Beside | None" = None
 
     def sha256(self) -> str:
         """The file's sha256, as a hexadecimal string; of a folder there is none."""
@@ -110,24 +128,27 @@ def look(source: Brought) -> Iterator[Answer]:
         EndedError: It takes too much time or memory.
         VisageError: It holds nothing that can be used, or is over a ceiling.
     """
-    request = Request("look", source.kind, str(source.path or ""), source.layout)
+    request = _request("look", source)
     with _LOOKING:
         yield from _ask(request, source.name, source.file, Ceiling.LOOK_SECONDS(), in_all=True)
 
 
 def images(
-    source: Brought, image_shape: tuple[int, ...], fit: str
+    source: Brought,
+    image_shape: tuple[int, ...],
+    fit: str,
+    labels: Gathered | None = None,
 ) -> Iterator[tuple[np.ndarray | Skipped, float]]:
     """Every image of a source, of the shape given, or why it is skipped; and the share done.
 
-    A picture that takes too much is given up, and the others are read on.
+    A picture that takes too much is given up, and the others are read on. What is told of the
+    images is added to the labels given.
 
     Raises:
         VisageError: It can't be read, or is over a ceiling.
     """
-    request = Request(
-        "images", source.kind, str(source.path or ""), source.layout, image_shape, fit
-    )
+    labels = Gathered() if labels is None else labels
+    request = replace(_request("images", source), image_shape=image_shape, fit=fit)
     is_files = source.kind in ("folder", ".zip")
     seconds = Ceiling.LOOK_SECONDS() if is_files else UNPACKING
     share, slow = 0.0, 0
@@ -136,9 +157,12 @@ def images(
             try:
                 for head, content in _ask(request, source.name, source.file, seconds):
                     share = head.get("share", share)
+                    if "columns" in head:
+                        labels.begin(head["columns"])
                     if "skipped" in head:
                         yield Skipped(*head["skipped"]), share
                     elif content:
+                        labels.add(head["row"])
                         yield _image(head, content), share
                 return
             except EndedError as ended:
@@ -147,6 +171,13 @@ def images(
                     raise
                 yield Skipped(ended.about, f"it {ended.why}"), share
                 request = replace(request, first=ended.index + 1)
+
+
+def _request(task: str, source: Brought) -> Request:
+    request = Request(task, source.kind, str(source.path or ""), source.layout)
+    if source.table is None:
+        return request
+    return replace(request, table=str(source.table.path.resolve()), table_name=source.table.name)
 
 
 def photo(content: bytes) -> Image.Image:

@@ -13,6 +13,7 @@ import math
 import os
 import struct
 import tokenize
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
@@ -23,6 +24,7 @@ from PIL import Image
 from vae.datasets import photos, sources
 from vae.datasets.faces import release_pages
 from vae.datasets.image_files import BROKEN_ZIP, Zip, pieces, unpacks_to_too_much
+from vae.datasets.label_tables import LARGEST_TABLE
 from vae.errors import VisageError
 from vae.limits import MIB, Ceiling, in_words
 
@@ -33,6 +35,9 @@ LARGEST_SCATTERED = 512 * MIB
 
 # Arrays in one .npz file.
 MOST_ARRAYS = 1_000
+
+# The kinds of values that labels may be: numbers, truths and text.
+LABELS = "buifUS"
 
 # Bytes of an array that are converted at a time.
 PIECE = 2**24
@@ -76,12 +81,12 @@ class _Array(NamedTuple):
     Arguments:
         values: All of it, C- or Fortran-contiguous.
         whole: How many of its bytes are there already: of a sample the rest reads as zeros.
-        others: The names of arrays beside it, with their shapes.
+        others: Arrays beside it that are small enough to be labels, by their names.
     """
 
     values: np.ndarray
     whole: int
-    others: dict[str, tuple]
+    others: dict[str, np.ndarray]
 
 
 class ImageArray:
@@ -99,7 +104,7 @@ class ImageArray:
         whole: The number of images, from the first, that can be read.
         size: (H, W).
         colour: Whether they are in colour.
-        labels: Arrays beside it that hold one value for each image.
+        labels: Arrays beside it that hold one value for each image, by their names.
 
     Raises:
         VisageError: It holds no images, or holds them in a way that the layout must tell, or is
@@ -123,11 +128,11 @@ class ImageArray:
         self.size = height, width
         self.whole = read.whole * len(self.array) // read.values.nbytes
         self.colour = self.array.ndim == 4
-        self.labels = [
-            name
-            for name, shape in read.others.items()
-            if len(self.array) in shape and math.prod(shape) == len(self.array)
-        ]
+        self.labels = {
+            name: values
+            for name, values in read.others.items()
+            if len(self.array) in values.shape and values.size == len(self.array)
+        }
         flat = read.values.reshape(-1, order="A")
         self._factor = _bytes_per_value(
             flat[: read.whole // flat.itemsize], SAMPLE if sample else flat.nbytes
@@ -284,7 +289,7 @@ class _Header(NamedTuple):
     offset: int
 
 
-def _header(file: BinaryIO) -> _Header:
+def _header(file: BinaryIO, kinds: str = "buif") -> _Header:
     """The header of a .npy file.
 
     Raises:
@@ -304,7 +309,7 @@ def _header(file: BinaryIO) -> _Header:
     sound = all(type(side) is int and 0 <= side < 2**48 for side in shape) and len(shape) <= 8
     if not sound or math.prod(shape) * max(1, dtype.itemsize) >= 2**62:
         raise VisageError("This array is damaged: save it again.")
-    if dtype.hasobject or dtype.kind not in "buif":
+    if dtype.hasobject or dtype.kind not in kinds:
         raise VisageError(f"It holds {dtype}, not numbers that images are made of.")
     return _Header(shape, fortran, dtype, file.tell())
 
@@ -357,8 +362,29 @@ def _npz(file: BinaryIO, layout: Layout, sample: bool) -> _Array:
             whole = scratch.tell() - header.offset
     else:
         values = _view(scratch, header, whole)
-    others = {name: header.shape for name, header in headers.items()}
-    return _Array(values, min(whole, values.nbytes), others)
+    return _Array(values, min(whole, values.nbytes), dict(_small(archive, name)))
+
+
+def _small(archive: zipfile.ZipFile, images: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays of a .npz file that are small enough to be labels, but for that of the images."""
+    unpacked = 0
+    for entry in archive.infolist():
+        name = entry.filename.removesuffix(".npy")
+        if name == images or entry.file_size > LARGEST_TABLE:
+            continue
+        content = io.BytesIO()
+        try:
+            for piece in pieces(archive, entry):
+                content.write(piece)
+                unpacked += len(piece)
+                if unpacked > LARGEST_TABLE:
+                    return
+            there = content.tell()
+            header = _header(content, LABELS)
+            yield name, _view(content, header, there - header.offset)
+        except VisageError:
+            # Objects, or no whole array: nothing that tells of images.
+            continue
 
 
 def _unpack(stream: Iterator[bytes], scratch: BinaryIO, most: int) -> None:
@@ -391,6 +417,8 @@ def _mat(file: BinaryIO, layout: Layout, sample: bool) -> _Array:
         name = _the_one(shapes, layout)
         shapes.pop(name)
         values = scipy.io.loadmat(file, variable_names=[name])[name]
+        small = [other for other, shape in shapes.items() if math.prod(shape) <= Ceiling.IMAGES()]
+        others = scipy.io.loadmat(file, variable_names=small) if small else {}
     except (scipy.io.matlab.MatReadError, *BROKEN_MAT) as error:
         if isinstance(error, VisageError):
             raise
@@ -399,7 +427,8 @@ def _mat(file: BinaryIO, layout: Layout, sample: bool) -> _Array:
         ) from error
     if not isinstance(values, np.ndarray):
         raise VisageError("This .mat file is damaged: save it again with '-v7'.")
-    return _Array(values, values.nbytes, shapes)
+    numbers = {name: others[name] for name in small if isinstance(others.get(name), np.ndarray)}
+    return _Array(values, values.nbytes, numbers)
 
 
 def _may_be_images(shape: tuple) -> bool:

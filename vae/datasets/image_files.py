@@ -30,7 +30,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
-from vae.datasets import photos
+from vae.datasets import label_tables, photos
 from vae.errors import VisageError
 from vae.limits import MIB, PICKLES, Ceiling, in_words
 
@@ -256,6 +256,7 @@ class ImageFiles:
 
     Attributes:
         names: The files that are images by their names.
+        table: The file that may tell of them, a table; None where there is none.
         skipped: Files that are not, and why.
         ignored: Links and paths that lead elsewhere.
 
@@ -267,13 +268,23 @@ class ImageFiles:
         self.files = files
         self.skipped: list[Skipped] = []
         self.names: list[str] = []
-        for name in files.names():
+        files_named = files.names()
+        for name in files_named:
             why = _why_not(name)
+            if why and name.lower().endswith(label_tables.SUFFIXES):
+                continue
             if why:
                 self.skipped.append(skipped_file(name, why))
             elif why is None:
                 self.names.append(name)
         self.names.sort(key=_natural)
+        tables = sorted(
+            (name for name in files_named if name.lower().endswith(label_tables.SUFFIXES)),
+            key=lambda name: (name.count("/"), _natural(name)),
+        )
+        self.table = tables[0] if tables else None
+        for name in tables[1:]:
+            self.skipped.append(skipped_file(name, "one table of labels is read, the first"))
         self.ignored = files.ignored
         if len(self.names) > Ceiling.IMAGES():
             raise VisageError(
@@ -305,6 +316,22 @@ class ImageFiles:
                 yield skipped_file(self.names[index], str(error))
             else:
                 yield photos.fitted(picture, image_shape, fit)
+
+    def told(self) -> label_tables.Told:
+        """What folders and a table tell of them."""
+        told = []
+        if self.folders():
+            told.append(label_tables.of_folders(self.names))
+        if self.table is not None:
+            name = skipped_file(self.table, "").name
+            for content in self.files.contents([self.table]):
+                if isinstance(content, Skipped):
+                    why = f"{name} is not used: {content.why}."
+                    told.append(label_tables.Told((), lambda index: (), (why,)))
+                else:
+                    table = content.read(label_tables.LARGEST_TABLE + 1)
+                    told.append(label_tables.of_table(name, table, self.names))
+        return label_tables.together(*told)
 
     def folders(self) -> list[str]:
         """The folders that most images lie in, where those are several."""

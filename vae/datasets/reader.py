@@ -26,7 +26,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from vae.datasets import photos
+from vae.datasets import label_tables, photos
 from vae.datasets.image_arrays import ImageArray, Layout
 from vae.datasets.image_files import MOST_LISTED, Folder, ImageFiles, Skipped, Zip, skipped_file
 from vae.errors import VisageError
@@ -58,6 +58,8 @@ class Request:
         image_shape: What the images become, (H, W) or (H, W, 3).
         fit: How they are fitted into that.
         first: The index of the image to begin with.
+        table: The path of a table of labels that was given beside them; empty where none was.
+        table_name: What to call that.
     """
 
     task: str
@@ -67,6 +69,8 @@ class Request:
     image_shape: tuple[int, ...] = ()
     fit: str = "crop"
     first: int = 0
+    table: str = ""
+    table_name: str = ""
 
     def to_json(self) -> str:
         """The same as JSON."""
@@ -95,14 +99,42 @@ def answers(request: Request, file: BinaryIO) -> Iterator[Answer]:
     elif request.kind in ("folder", ".zip"):
         files = Folder(Path(request.path)) if request.kind == "folder" else Zip(file)
         images = ImageFiles(files)
-        yield from look_at_files(images) if request.task == "look" else files_of(images, request)
+        told = label_tables.together(images.told(), beside(request, images.names))
+        if request.task == "look":
+            yield from look_at_files(images, told)
+        else:
+            yield from files_of(images, request, told)
     else:
         is_look = request.task == "look"
         images = ImageArray(file, request.kind, request.layout, sample=is_look)
-        yield from look_at_array(images) if is_look else array_of(images, request)
+        told = label_tables.together(
+            label_tables.of_arrays(images.labels), beside(request, len(images))
+        )
+        yield from look_at_array(images, told) if is_look else array_of(images, request, told)
 
 
-def look_at_files(images: ImageFiles) -> Iterator[Answer]:
+def beside(request: Request, images: list[str] | int) -> label_tables.Told:
+    """What a table that was given beside the images tells of them."""
+    if not request.table:
+        return label_tables.NOTHING
+    path = Path(request.table)
+    try:
+        with path.open("rb") as file:
+            content = file.read(label_tables.LARGEST_TABLE + 1)
+    except OSError:
+        return label_tables.NOTHING
+    return label_tables.of_table(request.table_name or path.name, content, images)
+
+
+def what_is_told(told: label_tables.Told, count: int) -> dict:
+    """Labels in words, for who decides about them."""
+    gathered = label_tables.Gathered(told.columns)
+    for index in range(count) if told.columns else ():
+        gathered.add(told.row(index))
+    return {"labels": gathered.in_words(), "remarks": told.remarks}
+
+
+def look_at_files(images: ImageFiles, told: label_tables.Told) -> Iterator[Answer]:
     """What a set of files is like, then some of its images."""
     seconds = Ceiling.LOOK_SECONDS()
     broken: list[Skipped] = []
@@ -140,9 +172,8 @@ def look_at_files(images: ImageFiles) -> Iterator[Answer]:
             "skipped": skipped[:MOST_LISTED],
             "skipped_count": len(images.skipped) + len(broken),
             "ignored": images.ignored,
-            "folders": [skipped_file(name, "").name for name in images.folders()[:4]],
-            "folder_count": len(images.folders()),
-        },
+        }
+        | what_is_told(told, len(images)),
         b"",
     )
     indices = [whole[nth] for nth in spread(len(whole), SAMPLES)]
@@ -159,7 +190,7 @@ def look_at_files(images: ImageFiles) -> Iterator[Answer]:
                 )
 
 
-def look_at_array(images: ImageArray) -> Iterator[Answer]:
+def look_at_array(images: ImageArray, told: label_tables.Told) -> Iterator[Answer]:
     """What an array of images is like, then some of them."""
     yield (
         {
@@ -168,17 +199,18 @@ def look_at_array(images: ImageArray) -> Iterator[Answer]:
             "sizes": [[*images.size, len(images)]],
             "kinds_of_size": 1,
             "colour": images.colour,
-            "labels": [skipped_file(name, "").name for name in images.labels[:4]],
-        },
+        }
+        | what_is_told(told, len(images)),
         b"",
     )
     for image in images.images(spread(max(1, images.whole), SAMPLES)):
         yield sample_of(Image.fromarray(image))
 
 
-def files_of(images: ImageFiles, request: Request) -> Iterator[Answer]:
+def files_of(images: ImageFiles, request: Request, told: label_tables.Told) -> Iterator[Answer]:
     """Every image of a set of files, with a word before each: whoever ends this knows where."""
     if not request.first:
+        yield {"columns": told.columns}, b""
         for skipped in images.skipped:
             yield {"skipped": skipped}, b""
     indices = range(request.first, len(images))
@@ -192,7 +224,7 @@ def files_of(images: ImageFiles, request: Request) -> Iterator[Answer]:
             yield news | {"skipped": image}, b""
         else:
             head, content = image_answer(image)
-            yield head | news, content
+            yield head | news | {"row": told.row(index)}, content
 
 
 def coming(images: ImageFiles, index: int) -> dict:
@@ -201,12 +233,13 @@ def coming(images: ImageFiles, index: int) -> dict:
     return {"about": name, "next": index, "share": index / len(images)}
 
 
-def array_of(images: ImageArray, request: Request) -> Iterator[Answer]:
+def array_of(images: ImageArray, request: Request, told: label_tables.Told) -> Iterator[Answer]:
     """Every image of an array."""
+    yield {"columns": told.columns}, b""
     found = images.read(request.image_shape, request.fit, range(len(images)))
     for index, image in enumerate(found):
         head, content = image_answer(image)
-        yield head | {"share": index / len(images)}, content
+        yield head | {"share": index / len(images), "row": told.row(index)}, content
 
 
 def image_answer(image: np.ndarray) -> Answer:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from vae.datasets import label_tables
 from vae.datasets.faces import Faces, of_npy
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
@@ -32,6 +33,7 @@ NAMES = tuple(SOURCES)
 
 # A stored set is a folder with its images and what is known of them.
 IMAGES = "images.npy"
+LABELS = "labels.npz"
 DESCRIPTION = "about.json"
 FORMAT_VERSION = 1
 
@@ -140,7 +142,8 @@ def _stored(path: Path) -> Faces:
     if about.get("format_version", 0) > FORMAT_VERSION:
         raise VisageError(f"{path.name} was stored by a later Visage: update this one.")
     images = of_npy(path / IMAGES).images
-    faces = Faces(path.name, images, f"{path.name}, from {about.get('source', 'unknown')}")
+    credit = f"{path.name}, from {about.get('source', 'unknown')}"
+    faces = Faces(path.name, images, credit, label_tables.read(path / LABELS, len(images)))
     if list(images.shape) == [about.get("images"), *about.get("image_shape", [])]:
         # It was taken when the set was stored: reading gigabytes again would tell nothing new.
         faces.__dict__["sha256"] = about["sha256"]
