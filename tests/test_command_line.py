@@ -95,7 +95,7 @@ def test_another_likelihood_is_trained_judged_and_named(likelihood, runs_folder,
     assert card.likelihood == likelihood
     assert card.test.elbo == found["best_test_elbo"]
     log = (Path(found["run"]) / "log.txt").read_text()
-    assert ("the noise alone is learnt" in log) == (likelihood == "correlated")
+    assert ("the noise around it is learnt" in log) == (likelihood == "correlated")
     some = "--evidence-images", 0
     said = vae("evaluate", found["best_checkpoint"], *some).stdout
     assert f"of the {likelihood} likelihood" in said

@@ -336,7 +336,9 @@ def test_the_noise_is_learnt_last_and_the_faces_stay_as_they_were(sets):
     after = [mean for _, since, mean in seen if since is not None]
     assert len(before) > 2 and len(after) > 2
     assert not torch.equal(before[0], before[-1])
-    assert all(torch.equal(mean, after[0]) for mean in after)
+    # The weights are the same; how many threads share a product may change its last bit.
+    for mean in after:
+        torch.testing.assert_close(mean, after[0], rtol=0, atol=1e-6)
     assert state.noise_since == 200
     # And it is worth it: neighbours tell much of a pixel.
     assert state.best_step > 200

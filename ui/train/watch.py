@@ -151,7 +151,7 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
     elif status.state == "running" and speed and step < steps:
         text += f" · {speed:,.0f} steps/s · {duration((steps - step) / speed)} left"
     if status.state == "running" and not status.is_finishing and status.noise_since:
-        text += " · the noise alone is learnt, the faces stay"
+        text += " · the noise is learnt, the faces stay"
     words, icon, colour = STATES["finishing" if status.is_finishing else status.state]
     with st.container(horizontal=True, vertical_alignment="center", key="run_state"):
         st.badge(words, icon=icon, color=colour)
@@ -330,7 +330,7 @@ def _figures(
     samples, step = _records.last("samples"), _records.last("step")
     if noise_since and samples and step:
         # Samples grow evenly with steps.
-        since = samples / step * noise_since, "the noise alone →"
+        since = samples / step * noise_since, "the noise, faces kept →"
     rate, speed = (
         _records.curve(field, POINTS) for field in ("learning_rate", "steps_per_second")
     )

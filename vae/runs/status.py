@@ -44,7 +44,7 @@ class Status:
         phase: What a running one does: nothing said while it trains, ``finishing`` after its last
             step, while the model is judged and written.
         share: How much of that phase is done, from 0 to 1.
-        noise_since: The step since which the noise alone is learnt, where that is a stage of its
+        noise_since: The step since which the noise is learnt, where that is a stage of its
             own; 0 before that.
     """
 

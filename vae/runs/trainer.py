@@ -210,7 +210,7 @@ def _train_and_record(run: Run, finishing: Callable[[float], None] | None) -> It
             log(
                 run,
                 f"From step {state.noise_since:,} the mean stays as it is, that of the best model "
-                "so far, and the noise alone is learnt.",
+                "so far; the noise around it is learnt, and the encoder follows.",
             )
         now = time.monotonic()
         if state.step >= next_snapshot:

@@ -48,7 +48,7 @@ class Recipe:
         clip_norm: The largest norm of a gradient; None leaves it as it is.
         objective: What is maximised, by its name in :data:`vae.models.objective.OBJECTIVES`.
         samples: The number L of the noise's samples that it is given of each image.
-        noise_steps: How many of a run's steps, its last, learn the noise alone where the
+        noise_steps: How many of a run's steps, its last, learn the noise and not the faces where the
             likelihood is learnt in a stage of its own; half of the steps at most.
         noise_learning_rate: The learning rate that this stage begins with; along a half cosine it
             falls to zero.
@@ -325,7 +325,7 @@ class TrainingConfig:
 
     @property
     def noise_steps(self) -> int:
-        """How many of the steps, the last ones, learn the noise alone: the faces stay."""
+        """How many of the steps, the last ones, learn the noise: the faces stay."""
         if not LIKELIHOODS[self.likelihood].is_staged:
             return 0
         return min(self.whole_recipe.noise_steps, self.steps // 2)
