@@ -48,7 +48,7 @@ class Recipe:
         clip_norm: The largest norm of a gradient; None leaves it as it is.
         objective: What is maximised, by its name in :data:`vae.models.objective.OBJECTIVES`.
         samples: The number L of the noise's samples that it is given of each image.
-        noise_steps: How many of a run's steps, its last, learn the noise and not the faces where the
+        noise_steps: How many of a run's steps, its last, learn the noise, the faces kept, if the
             likelihood is learnt in a stage of its own; half of the steps at most.
         noise_learning_rate: The learning rate that this stage begins with; along a half cosine it
             falls to zero.
