@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from ui import header, library, link, paths, session, words
+from ui import header, library, link, paths, session, share, words
 from ui.latent_pad import draw_arrows, latent_pad
 from ui.library import Choice, Stored
 from ui.pictures import data_url
@@ -65,7 +65,10 @@ def explore(choice: Choice) -> None:
         axes=start.axes,
     )
     link.write_state(pad)
-    tell_density(pad.z)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        tell_density(pad.z)
+        if not choice.is_running:
+            share.offer(choice, checkpoint)
     show_neighbours(choice, pad.z)
     # Measuring a model takes seconds, once: last, and not at every step of one in training.
     if pad.arrows and not choice.is_running:

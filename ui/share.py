@@ -1,0 +1,55 @@
+"""A page to send: the button that makes one HTML file of a model."""
+
+__all__ = ["offer"]
+
+import streamlit as st
+
+from ui import browser, library, words
+from ui.library import Choice, Stored
+from vae import page
+from vae.errors import VisageError
+from vae.models.checkpoint import Checkpoint
+
+
+def offer(choice: Choice, checkpoint: Checkpoint) -> None:
+    """Draw the button, with what stands in the file and how it is shown in another page.
+
+    What is shared is the model alone, so that a deployment that is only read offers it too.
+    """
+    with st.popover("Share", icon=":material/ios_share:", key="share"):
+        st.markdown(
+            "**One HTML file** with this model in it. It opens by a double click, on a phone or "
+            "in a lecture, with no server and no network. No training image is in it."
+        )
+        encoder = st.checkbox(
+            "With the encoder",
+            help="Visitors can try a photo of their own, which leaves their computer no more "
+            "than it leaves yours. The file is larger.",
+            key="share_encoder",
+        )
+        try:
+            page.check(choice.name, checkpoint, encoder)
+        except VisageError as error:
+            st.caption(words.plain(str(error)))
+            return
+        name = f"{choice.name}.html"
+        st.download_button(
+            "Download the page",
+            lambda: written(choice.stored, choice.name, encoder),
+            name,
+            "text/html",
+            type="primary",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.caption("To show it in another page, put it beside that and paste:")
+        st.code(
+            page.iframe(name, page.title_of({choice.name: checkpoint})), "html", wrap_lines=True
+        )
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def written(stored: Stored, name: str, encoder: bool) -> bytes:
+    """A model's page, made once for all visitors."""
+    parts = page.Parts(**browser.page_parts())
+    return page.page({name: library.load(stored)}, parts, encoder=encoder).encode()
