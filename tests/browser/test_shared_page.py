@@ -1,18 +1,24 @@
 """A page that is sent, opened as a file, with the network off."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.browser import CHROMIUM, SWITCHES
+from ui import photo_frame
 from ui.browser import page_parts
 from vae import latent, load_checkpoint, page
+from vae.datasets import photos
 from vae.images import to_uint8
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+APP = Path(__file__).parents[2] / "app.py"
 NAMES = "frey-2d", "frey-10d"
 
 WIDE = {"viewport": {"width": 1280, "height": 900}}
@@ -175,6 +181,76 @@ def test_on_a_phone_it_fits_and_a_finger_moves_the_face(opened, address):
     assert (pixels(sheet) != before).any()
 
 
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory) -> Path:
+    """A picture with colours, edges and a size that no step divides evenly."""
+    y, x = np.mgrid[0:467, 0:613] / 100
+    layers = [np.sin(2.1 * x + y), np.cos(3 * y) * np.sin(x), (np.hypot(x - 3, y - 2) < 1.3) - 0.5]
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    Image.fromarray(to_uint8(0.5 + 0.5 * np.stack(layers, axis=-1))).save(path)
+    return path
+
+
+def seen(sheet: Page) -> np.ndarray:
+    """What the encoder is given."""
+    found = sheet.locator("canvas.seen").evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    )
+    return np.array(found).reshape(28, 20, 4)[..., 0]
+
+
+def test_a_photo_goes_through_the_encoder_here(opened, address, models, photo):
+    sheet = opened.goto(address)
+    sheet.get_by_label("Photo", exact=True).set_input_files(photo)
+    expect(sheet.locator(".own-place")).to_contain_text("±")
+    picture = Image.open(photo).convert("RGB")
+    frame = photo_frame.fitting(picture, 20 / 28)
+    expected = photos.framed(picture, (frame.x, frame.y), frame.width, (28, 20))
+    assert np.abs(seen(sheet) - expected.astype(int)).max() <= 1
+    z = latent.encode(models["frey-2d"].model, expected.reshape(1, -1) / np.float32(255)).mean[0]
+    written = f"z = ({z[0]:.2f}, {z[1]:.2f})".replace("-", "−")
+    expect(sheet.locator(".readout")).to_have_text(written)
+    # Zoomed out, what lies beyond the photo is black; closer, there is less to average.
+    width = frame.width
+    for key, factor, times in (("-", 1.05, 6), ("+", 1 / 1.05, 30)):
+        sheet.locator(".stage").focus()
+        for _ in range(times):
+            sheet.keyboard.press(key)
+            width *= factor
+        expected = photos.framed(picture, (0.5, 0.5), width, (28, 20)).astype(int)
+        deadline = time.monotonic() + 30
+        while np.abs(seen(sheet) - expected).max() > 1 and time.monotonic() < deadline:
+            sheet.wait_for_timeout(100)
+        assert np.abs(seen(sheet) - expected).max() <= 1
+
+
+def test_no_picture_gets_a_sentence(opened, address, tmp_path):
+    sheet = opened.goto(address)
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    sheet.get_by_label("Photo", exact=True).set_input_files(bad)
+    expect(sheet.locator(".own-word")).to_contain_text("no picture")
+
+
+def test_the_camera_moves_the_face_and_is_let_go(browser: Browser, address):
+    switches = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=[*SWITCHES, *switches])
+    found = Opened(chromium.new_context(offline=True, **WIDE).new_page())
+    sheet = found.goto(address)
+    sheet.get_by_role("button", name="Camera").click()
+    expect(sheet.locator(".own-place")).to_contain_text("±")
+    first = seen(sheet)
+    assert first.std() > 0
+    deadline = time.monotonic() + 30
+    while (seen(sheet) == first).all() and time.monotonic() < deadline:
+        sheet.wait_for_timeout(100)
+    assert (seen(sheet) != first).any()
+    sheet.get_by_role("button", name="Freeze").click()
+    expect(sheet.locator("video")).to_be_hidden()
+    assert len(found.requests) == 1 and not found.faults
+    chromium.close()
+
+
 def test_light_and_dark(opened, address):
     sheet = opened.goto(address)
     colour = "getComputedStyle(document.body).backgroundColor"
@@ -195,3 +271,21 @@ def test_a_page_cut_short_says_so(browser: Browser, address, tmp_path):
     sheet.goto(cut.as_uri())
     expect(sheet.get_by_role("alert")).to_contain_text("damaged")
     sheet.close()
+
+
+def test_the_button_on_explore_gives_the_page(browser: Browser, app_server, tmp_path):
+    places = {name: str(tmp_path / name) for name in ("VISAGE_DATA", "VISAGE_RUNS")}
+    with app_server(APP, {**places, "VISAGE_READ_ONLY": "1"}) as app:
+        sheet = browser.new_page(**WIDE)
+        sheet.goto(app)
+        sheet.get_by_role("button", name="Share").click()
+        expect(sheet.get_by_text("<iframe")).to_be_visible()
+        with sheet.expect_download() as download:
+            sheet.get_by_role("button", name="Download the page").click()
+        assert download.value.suggested_filename == "frey-2d.html"
+        kept = tmp_path / "faces.html"
+        download.value.save_as(kept)
+        sheet.close()
+    context = browser.new_context(offline=True, **WIDE)
+    Opened(context.new_page()).goto(kept.as_uri())
+    context.close()

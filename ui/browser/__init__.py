@@ -77,10 +77,11 @@ def page_parts() -> dict[str, str]:
     since nothing here imports from another room."""
     # The policy of the page takes no style of an element's own: page.js sets it.
     pad = re.sub(r' style="[^"]*"', "", read("pad.html"))
-    outline = read("page.html").replace("$pad", pad).replace("$own", "")
+    outline = read("page.html").replace("$pad", pad)
+    outline = outline.replace("$photo_frame", read("photo_frame.html"))
     return {
         "outline": outline,
-        "style": f"{read('pad.css')}\n{read('page.css')}",
+        "style": f"{read('pad.css')}\n{read('photo_frame.css')}\n{read('page.css')}",
         "script": f"{script('page.js')}\nopenPage(document);\n",
         "icon": (HERE.parent / "icon.svg").read_text(encoding="utf-8"),
     }

@@ -6,6 +6,8 @@
 
 import { find } from "./dom.js";
 import { readHeader } from "./model.js";
+import { unpackEncoder } from "./encoder.js";
+import { OwnFace } from "./own_face.js";
 import { drawMean } from "./paint.js";
 import { fitting, readLink, writtenLink } from "./page_link.js";
 import { Sheet } from "./sheet.js";
@@ -39,6 +41,7 @@ class SharedPage {
     this.picker = find(root, "[name=model]", HTMLSelectElement);
     this.status = find(root, "[role=status]", HTMLElement);
     this.box = find(root, ".visage", HTMLElement);
+    this.own = new OwnFace(root);
     this.sheet = new Sheet(root, (z) => this.visit(z));
     this.chosen = 0;
     this.picker.replaceChildren(...this.held.map(({ name }, i) => new Option(name, String(i))));
@@ -99,7 +102,10 @@ class SharedPage {
         this.settle(state),
       );
     }
-    if (this.pad.model) this.grant(wish, this.pad, this.pad.model);
+    if (!this.pad.model) return;
+    this.grant(wish, this.pad, this.pad.model);
+    const encoder = await encoderOf(element);
+    if (this.chosen === place) this.own.adopt(this.pad, encoder);
   }
 
   /**
@@ -244,6 +250,21 @@ class SharedPage {
 async function bytesOf(element, part) {
   const held = find(element, `[data-part=${part}]`, HTMLScriptElement);
   return unsqueezed(held.text, Number(held.dataset.bytes)).catch(() => new ArrayBuffer(0));
+}
+
+/**
+ * A model's encoder, if it travelled and is whole.
+ *
+ * @param {Element} element
+ */
+async function encoderOf(element) {
+  if (!element.querySelector("[data-part=encoder]")) return undefined;
+  try {
+    return unpackEncoder(await bytesOf(element, "encoder"));
+  } catch (error) {
+    console.error(error);
+    return undefined;
+  }
 }
 
 /**
