@@ -1,5 +1,6 @@
 """A page that is sent, opened as a file, with the network off."""
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from vae.datasets import photos
 from vae.images import to_uint8
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 APP = Path(__file__).parents[2] / "app.py"
 NAMES = "frey-2d", "frey-10d"
 
@@ -247,6 +249,7 @@ def test_the_camera_moves_the_face_and_is_let_go(browser: Browser, address):
     assert (seen(sheet) != first).any()
     sheet.get_by_role("button", name="Freeze").click()
     expect(sheet.locator("video")).to_be_hidden()
+    assert sheet.locator("video").evaluate("video => video.srcObject") is None
     assert len(found.requests) == 1 and not found.faults
     chromium.close()
 
@@ -259,6 +262,28 @@ def test_light_and_dark(opened, address):
     assert sheet.evaluate(colour) == "rgb(18, 23, 22)"
     sheet.get_by_role("button", name="Light or dark").click()
     assert sheet.evaluate(colour) == "rgb(252, 252, 251)"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(browser: Browser, address, photo, scheme):
+    if not AXE.exists():
+        reason = "axe-core is not here: npm ci"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    # The test's own script is none of the page's.
+    context = browser.new_context(offline=True, bypass_csp=True, color_scheme=scheme, **WIDE)
+    found = Opened(context.new_page())
+    sheet = found.goto(f"{address}#model=frey-10d&z=1,0,0,0,0,0,0,0,0,0&pins=0,0,0,0,0,0,0,0,0,0")
+    sheet.get_by_label("Photo", exact=True).set_input_files(photo)
+    expect(sheet.locator(".own-place")).to_contain_text("±")
+    sheet.evaluate(AXE.read_text(encoding="utf-8"))
+    violations = sheet.evaluate("axe.run().then((found) => found.violations)")
+    told = [
+        (one["id"], node["target"], node["failureSummary"])
+        for one in violations
+        for node in one["nodes"]
+    ]
+    assert not told
+    context.close()
 
 
 def test_a_page_cut_short_says_so(browser: Browser, address, tmp_path):

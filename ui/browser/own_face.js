@@ -16,6 +16,9 @@ const LONGEST_SIDE = 4096;
 /** How far a frame zooms in, in shares of the width at which it fits. */
 const NEAREST = 0.05;
 
+/** What of a camera's picture the frame takes, in shares of the width at which it fits. */
+const AIM = 0.75;
+
 export class OwnFace {
   /** @type {Encoder | undefined} */
   encoder;
@@ -44,6 +47,8 @@ export class OwnFace {
     this.input = find(this.section, "[name=photo]", HTMLInputElement);
     this.camera = find(this.section, "[name=camera]", HTMLButtonElement);
     this.video = find(this.section, "video", HTMLVideoElement);
+    this.looking = find(this.section, ".looking", HTMLElement);
+    this.aim = find(this.section, ".aim", HTMLCanvasElement);
     this.word = find(this.section, ".own-word", HTMLElement);
     this.seen = find(this.section, ".seen", HTMLCanvasElement);
     this.made = find(this.section, ".made", HTMLCanvasElement);
@@ -158,8 +163,10 @@ export class OwnFace {
     this.word.textContent = "";
     this.pad?.stop();
     this.video.srcObject = this.stream;
-    this.video.hidden = false;
+    this.looking.hidden = false;
     this.framing.hidden = true;
+    const { model } = this.pad ?? {};
+    if (model) drawMean(this.aim, model, new Float32Array(model.latents));
     this.board.hidden = false;
     this.camera.textContent = "Freeze";
     this.camera.setAttribute("aria-pressed", "true");
@@ -174,8 +181,9 @@ export class OwnFace {
         context.drawImage(this.video, 0, 0);
         const picture = context.getImageData(0, 0, width, height);
         const { shape } = this.encoder;
-        const { fit } = bounds(picture, shape[1] / shape[0]);
-        this.judge(picture, { x: 0.5, y: 0.5, width: fit }, false);
+        const aim = AIM * bounds(picture, shape[1] / shape[0]).fit;
+        this.aim.style.width = `${100 * aim}%`;
+        this.judge(picture, { x: 0.5, y: 0.5, width: aim }, false);
       }
       if (this.stream) this.frame = requestAnimationFrame(next);
     };
@@ -190,7 +198,7 @@ export class OwnFace {
     for (const track of this.stream.getTracks()) track.stop();
     this.stream = undefined;
     this.video.srcObject = null;
-    this.video.hidden = true;
+    this.looking.hidden = true;
     this.camera.textContent = "Camera";
     this.camera.setAttribute("aria-pressed", "false");
     this.pad?.settle();
