@@ -24,7 +24,7 @@ from vae.runs.sweep import FEWEST, KNOBS, MOST, Sweep
 
 NEW = "A new one"
 
-# Side by side; on a narrow screen they come below each other.
+# Side by side, unless there are four; on a narrow screen they come below each other.
 ACROSS = 3
 
 # Settings that no picture is needed of to know that they are the same.
@@ -150,9 +150,9 @@ def show(chosen: Sweep) -> Run | None:
     alive = chosen.is_alive()
     slowness = audience.of(chosen.path)
     every = watch.REFRESH_PICTURES * slowness if alive else None
-    st.fragment(look, run_every=every)(chosen.path, alive, slowness)
     if not alive:
         show_table(chosen)
+    st.fragment(look, run_every=every)(chosen.path, alive, slowness)
     wanted = st.session_state.pop("lab_watch", None)
     return chosen.here().get(wanted) if wanted is not None else None
 
@@ -199,8 +199,9 @@ def draw(chosen: Sweep) -> None:
     )
     curves, uses = _figures(moment, records, latents)
     values = list(here)
-    for first in range(0, len(values), ACROSS):
-        for column, value in zip(st.columns(ACROSS), values[first : first + ACROSS], strict=False):
+    across = max(2, len(values)) if len(values) <= ACROSS + 1 else ACROSS
+    for first in range(0, len(values), across):
+        for column, value in zip(st.columns(across), values[first : first + across], strict=False):
             with column:
                 draw_one(chosen, value, states[value], curves, uses, pictures[value])
 
