@@ -221,7 +221,8 @@ def draw_one(
     """One run of a sweep, in its column."""
     state, icon, colour = watch.STATES["finishing" if status.is_finishing else status.state]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{chosen.knob.words} = {plain(value)}**", width="content")
+        symbol = chosen.knob.words.partition(",")[0]
+        st.markdown(f"**{symbol} = {plain(value)}**", width="content")
         st.badge(state, icon=icon, color=colour)
         st.button(
             "Watch",

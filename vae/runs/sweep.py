@@ -109,7 +109,7 @@ def _layers(text: str) -> tuple[int, ...]:
 
 # By the names of the command line's options.
 KNOBS = {
-    "latent-dim": Knob("latent_dim", "K, the latents", int, "1 2 10"),
+    "latent-dim": Knob("latent_dim", "K, latents", int, "1 2 10"),
     "beta": Knob("beta", "β", float, "0.1 1 4 30"),
     "hidden": Knob("hidden_dims", "layers", _layers, "200 200,200 200,200,200"),
     "learning-rate": Knob("learning_rate", "learning rate", float, "0.002 0.004 0.008"),
