@@ -88,7 +88,7 @@ def test_it_opens_where_a_link_leads(opened, address, models):
     sheet = opened.goto(f"{address}#model=frey-10d&z=1,0,0,0,-0.5,0,0,0,0,2&axes=5,1")
     z = [1, 0, 0, 0, -0.5, 0, 0, 0, 0, 2]
     expect(sheet.locator(".readout")).to_contain_text("1.00")
-    assert sheet.get_by_label("Model").input_value() == "1"
+    assert sheet.locator("[name=model]").input_value() == "1"
     assert sheet.get_by_label("Latent across").input_value() == "4"
     # A grey level for float16, one for rounding.
     assert difference(sheet, models["frey-10d"].model, z) <= 2
@@ -142,7 +142,7 @@ def test_a_link_that_fits_no_model_says_so(opened, address):
 
 def test_another_model_takes_the_pad(opened, address, models):
     sheet = opened.goto(address)
-    sheet.get_by_label("Model").select_option("frey-10d")
+    sheet.locator("[name=model]").select_option("frey-10d")
     expect(sheet.locator(".slider")).to_have_count(10)
     assert difference(sheet, models["frey-10d"].model, [0] * 10) <= 2
     expect(sheet).to_have_url(re.compile("model=frey-10d"))

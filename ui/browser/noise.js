@@ -42,8 +42,10 @@ export class Noise {
     this.likelihood = likelihood;
     this.freedom = freedom;
     this.weights = weights;
-    [this.height, this.width, this.channels = 1] = shape;
-    this.count = this.height * this.width * this.channels;
+    const [height, width, channels = 1] = shape;
+    this.width = width;
+    this.channels = channels;
+    this.count = height * width * channels;
   }
 
   /** Noise for one image: independent values of mean 0 and variance 1. */
