@@ -159,7 +159,7 @@ def test_a_state_of_before_the_mean_image_was_the_model_s_own_goes_on(sets):
     torch.testing.assert_close(resumed.averaged.encode(x), state.averaged.encode(x))
     # Its best weights had the mean image folded in: their checkpoint is left as it is.
     assert len(resumed.best) == 0
-    assert resumed.best_objective == state.best_elbo
+    assert resumed.best_objective == state.best_objective
 
 
 def test_the_best_model_is_kept(sets):
