@@ -494,7 +494,11 @@ def test_a_read_only_installation_shows_runs_and_changes_nothing(monkeypatch):
     monkeypatch.setenv("VISAGE_READ_ONLY", "1")
     app = visit()
     assert "public deployment" in sentences(app)
-    assert app.segmented_control(key="train_view").options == ["Watch", "Compare"]
+    assert app.segmented_control(key="train_view").options == [
+        "Watch",
+        "Compare",
+        "One thing changed",
+    ]
     assert labels(app) <= {"Explore this model"}
 
 

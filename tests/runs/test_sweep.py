@@ -217,3 +217,12 @@ def test_in_a_terminal_a_bad_value_is_a_sentence():
     assert result.exit_code == 2 and "Give 2 to 6 values of β" in result.output
     result = CliRunner().invoke(main, ["sweeps", "stop", "nothing"])
     assert result.exit_code == 2 and "There is no sweep named" in result.output
+
+
+def test_a_model_of_fewer_images_says_so_and_is_judged_on_those():
+    made = sweep.create(base(), "train-images", ["50", "100"])
+    few = made.here()["50"]
+    train(few)
+    card = few.results()
+    assert card.split.training_images == 50 and card.train.images == 50
+    assert card.heldout.images == 40 and card.test.images == 40

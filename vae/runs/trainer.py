@@ -348,8 +348,8 @@ class _Checkpoints:
                 "holdout": config.holdout,
                 "test": config.test,
                 "seed": config.split_seed,
-                "training_images": config.training_images,
-            },
+            }
+            | ({"training_images": few} if (few := config.training_images) else {}),
             "recipe": config.recipe,
             "objective": config.objective,
             "noise_samples": config.samples,
