@@ -363,6 +363,15 @@ def test_until_then_correlated_noise_is_trained_as_the_gaussian(sets):
     assert not found[len(wanted) :].any()
 
 
+@pytest.mark.parametrize("choice", [{"activation": "silu"}, {"network": "gated"}])
+def test_so_it_is_where_autograd_takes_the_gradient(sets, choice):
+    state = TrainingState(configured(likelihood="correlated", steps=60, **choice), SHAPE)
+    for progress in train(state, *sets):
+        if progress.step == 20:
+            break
+    assert not state.model.likelihood.weights.any()
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("stop", [20, 30, 35])
 def test_a_state_restored_before_or_within_the_noises_stage_ends_alike(sets, recipe, stop):

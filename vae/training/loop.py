@@ -119,6 +119,11 @@ class TrainingState:
         # The encoder's parameters come first.
         size = sum(weight.numel() for weight in self.model.encoder.parameters())
         self._encoder_weights, self._encoder_gradient = self.weights[:size], self.gradient[:size]
+        # And the likelihood's own come last; where they are learnt in a stage of their own, they
+        # wait for it.
+        own = sum(weight.numel() for weight in self.model.likelihood.parameters())
+        staged = self.model.likelihood.is_staged
+        self._waiting_gradient = self.gradient[len(self.gradient) - own * staged :]
         whole_rows = len(self.gradient) // NORM_ROW * NORM_ROW
         self._gradient_rows = self.gradient[:whole_rows].view(-1, NORM_ROW)
         self._gradient_rest = self.gradient[whole_rows:]
@@ -211,6 +216,8 @@ class TrainingState:
             self._encoder_gradient.add_(self._encoder_weights, alpha=decay)
         if self.noise_since is not None:
             self.gradient.mul_(self._noise_mask())
+        elif len(self._waiting_gradient):
+            self._waiting_gradient.zero_()
         if (clip_norm := self.recipe.clip_norm) is not None:
             # Nothing here asks for a value: on a GPU that would wait for the step to end. Row by
             # row, since the sum of all at once depends on how many threads share it.
