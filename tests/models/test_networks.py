@@ -22,6 +22,7 @@ from vae.latent.surface import DecoderSurface, Surface
 from vae.models import onnx
 from vae.models.architecture import KINDS, Architecture
 from vae.models.checkpoint import Checkpoint
+from vae.models.gated import Gated
 from vae.models.gaussian import Gaussian
 from vae.models.mlp import MLP
 from vae.models.network import Network
@@ -38,6 +39,7 @@ class Waves:
     """Networks of another kind: one layer of sines."""
 
     kind: ClassVar[str] = "waves"
+    in_general: ClassVar[str] = "one layer of sines"
 
     units: int = 12
 
@@ -105,7 +107,7 @@ def test_a_run_chooses_it_by_its_name():
     assert TrainingConfig(network="waves").architecture((28, 23)).network == Waves()
     # What was begun when there was one kind.
     assert TrainingConfig.of({"hidden_dims": [9]}).architecture((28, 23)).network == MLP((9,))
-    with pytest.raises(VisageError, match="A network is one of mlp, waves, not 'magic'"):
+    with pytest.raises(VisageError, match="A network is one of mlp, gated, waves, not 'magic'"):
         TrainingConfig(network="magic")
 
 
@@ -249,3 +251,61 @@ def test_what_is_for_tanh_alone_goes_another_way_with_another_activation(activat
     torch.testing.assert_close(surface.gram(z), Surface.gram(surface, z))
     one_buffer(activated)
     assert isinstance(gradient_of(activated, 4), AutogradGradient)
+
+
+@pytest.fixture
+def gated() -> VAE:
+    torch.manual_seed(0)
+    return VAE.of(Architecture((6, 5), 2, Gated((9, 7)))).requires_grad_(False)
+
+
+def test_gated_layers_are_what_they_say(gated):
+    x = torch.rand(4, 30)
+    h = x - gated.mean_image
+    for layer in gated.encoder.hidden:
+        (value, gate), (shift, threshold) = layer.weight.chunk(2), layer.bias.chunk(2)
+        h = (h @ value.T + shift) / (1 + torch.exp(-(h @ gate.T + threshold)))
+    mean, log_var = (h @ gated.encoder.head.weight.T + gated.encoder.head.bias).chunk(2, dim=1)
+    torch.testing.assert_close(gated.encode(x).mean, mean)
+    torch.testing.assert_close(gated.encode(x).log_var, log_var)
+
+
+def test_gated_networks_tell_their_size_and_are_stored(gated, tmp_path):
+    assert gated.architecture.weights == sum(weight.numel() for weight in gated.parameters())
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, gated, {}, None)
+    found = load_checkpoint(path)
+    assert found.model.architecture == gated.architecture
+    z = torch.randn(3, 2)
+    torch.testing.assert_close(found.model.decode(z).mean, gated.decode(z).mean, rtol=0, atol=0)
+    with pytest.raises(VisageError, match="at least one hidden layer"):
+        Gated(())
+
+
+def test_gated_networks_are_decoded_on_the_server(gated):
+    assert decoder_layers(gated) is None
+    surface = DecoderSurface(gated)
+    z = torch.randn(5, 2).double()
+    torch.testing.assert_close(surface.gram(z), Surface.gram(surface, z))
+
+
+@pytest.mark.skipif(not onnx.is_available(), reason="requirements-onnx.txt is not installed")
+def test_gated_networks_have_an_onnx_form(gated):
+    gated.mean_image.copy_(torch.rand(gated.pixels))
+    # Each is run and compared where it is made.
+    assert onnx.encoder(gated) and onnx.decoder(gated)
+
+
+def test_a_gated_network_is_trained_from_the_command_line(tmp_path):
+    given = ["train", "--dataset", "olivetti", "--network", "gated", "--steps", "20"]
+    done = CliRunner().invoke(main, [*given, "--hidden", "9", "8", "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    found = load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
+    assert found.card.architecture.network == Gated((9, 8))
+    state = TrainingState(TrainingConfig(steps=60, batch_size=10, network="gated"), (28, 23))
+    pixels = np.random.default_rng(0).random((20, 28 * 23), dtype=np.float32)
+    # It starts from the mean image and the mean variance.
+    state.fit_to(pixels)
+    bias = state.model.decoder.head.bias.detach()
+    np.testing.assert_allclose(bias[: 28 * 23].sigmoid(), pixels.mean(axis=0), atol=1e-5)
+    assert torch.all(bias[28 * 23 :] == bias[-1])

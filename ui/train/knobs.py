@@ -72,8 +72,8 @@ def choose_network() -> dict:
         "Activation", list(ACTIVATIONS), key="new_activation", persist_state="session"
     )
     st.caption(
-        "What follows each hidden layer; tanh is the paper's, and the only one that is trained at "
-        "full speed and decoded in the browser."
+        "What follows each hidden layer of a perceptron; tanh is the paper's, and the only one "
+        "that is trained at full speed and decoded in the browser."
     )
     few = st.number_input(
         "Training images",

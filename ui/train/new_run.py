@@ -142,7 +142,12 @@ def choose_model() -> dict:
     # With one kind there is nothing to choose.
     if len(KINDS) > 1:
         choices["network"] = st.selectbox(
-            "Network", list(KINDS), key="new_network", persist_state="session"
+            "Network",
+            list(KINDS),
+            key="new_network",
+            persist_state="session",
+            help="What the layers are.  \n"
+            + "  \n".join(f"**{name}** is {kind.in_general}." for name, kind in KINDS.items()),
         )
     choices["likelihood"] = choose_likelihood()
     return choices

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vae.errors import VisageError
+from vae.models.gated import Gated
 from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import MLP
 from vae.models.network import Networks
 
-KINDS: dict[str, type[Networks]] = {kind.kind: kind for kind in (MLP,)}
+KINDS: dict[str, type[Networks]] = {kind.kind: kind for kind in (MLP, Gated)}
 
 # Beyond these a model is refused before it is made: nobody could turn more latents, one image of
 # more values takes as much memory as a whole set, and no model of this project comes near so many

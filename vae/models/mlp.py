@@ -48,6 +48,7 @@ class MLP:
     """
 
     kind: ClassVar[str] = "mlp"
+    in_general: ClassVar[str] = "the paper's perceptron"
 
     hidden_dims: tuple[int, ...] = (200,)
     # Of files of before there was a choice it was tanh.

@@ -78,9 +78,12 @@ class Networks(Protocol):
 
     Attributes:
         kind: Its name in :data:`vae.models.architecture.KINDS`.
+        in_general: What it is, for whoever chooses it, as the sentence goes on that begins with
+            its name.
     """
 
     kind: ClassVar[str]
+    in_general: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def encoder(self, image_shape: Sequence[int], latent_dim: int) -> "Network":
