@@ -1,14 +1,16 @@
 """How smoothly the face follows the pointer: a two-second drag across the latent pad.
 
-    python -m benchmarks.drag [--runs 3] [--app app.py]
+    python -m benchmarks.drag [--runs 3] [--app app.py] [--page faces.html]
 
 Starts the app, opens its first page in Chromium (``CHROMIUM`` names another than
 /usr/bin/chromium) and drags a pointer over the pad, 120 moves in two seconds. Counted are the
 frames in which a new face was drawn, the time from an input event to the pixels on the canvas, and
 the messages to the server while the button was down. ``--hidden`` serves a model with layers of
-those sizes in the app's place.
+those sizes in the app's place, and ``--page`` opens a shared page from the disk, with no server and
+no network; its messages are requests.
 """
 
+import contextlib
 import math
 import tempfile
 import time
@@ -81,8 +83,9 @@ def drag(page: Page, sent: list) -> dict[str, float]:
 @click.command()
 @click.option("--runs", default=3, help="How many drags.")
 @click.option("--app", default="app.py", help="The script to serve.")
+@click.option("--page", "shared", type=click.Path(path_type=Path), help="A shared page instead.")
 @click.option("--hidden", type=int, multiple=True, help="Units of each hidden layer, encoder's.")
-def main(runs: int, app: str, hidden: tuple[int, ...]) -> None:
+def main(runs: int, app: str, shared: Path | None, hidden: tuple[int, ...]) -> None:
     """Measure drags across the latent pad."""
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary)
@@ -92,9 +95,15 @@ def main(runs: int, app: str, hidden: tuple[int, ...]) -> None:
             script.write_text(PAD_OF_A_SIZE.format(root=str(ROOT), hidden=hidden))
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         places = {"VISAGE_DATA": str(folder / "data"), "VISAGE_RUNS": str(folder / "runs")}
-        with served(script, places) as address:
-            page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        place = (
+            contextlib.nullcontext(shared.resolve().as_uri()) if shared else served(script, places)
+        )
+        with place as address:
+            window = {"width": 1280, "height": 900}
+            page = chromium.new_page(viewport=window, offline=shared is not None)
             sent: list = []
+            if shared:
+                page.on("request", lambda request: sent.append(request))
             page.on(
                 "websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data))
             )

@@ -346,6 +346,9 @@ def _note(card: ModelCard) -> str:
         f"Figures are means over {images}{card.measured_on} images, in nats an image"
         + (", ± one standard error." if of.elbo_error is not None else "; higher is better.")
     ]
+    if of.importance_weighted is not None:
+        some = f" of {of.importance_images:,} of them" if of.importance_images else ""
+        sentences.append(f"log p(x){some} is estimated by importance weighting.")
     if card.measured_on != "test":
         sentences.append(
             f"The {card.measured_on} images also chose the training step, so that their figures "

@@ -124,9 +124,6 @@ class SharedPage {
     for (const [name, value] of Object.entries(room)) {
       this.box.style.setProperty(name, String(value));
     }
-    const alone = sizes[0] === 1;
-    const grid = alone ? (20 * shape[1]) / shape[0] : shape[1] / shape[0];
-    this.sheet.window.style.setProperty("--sheet-aspect", String(grid));
   }
 
   /**

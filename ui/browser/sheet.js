@@ -218,6 +218,8 @@ export class Sheet {
     const { columns, rows } = this.grid;
     const [height, width] = this.shown.model.shape;
     Object.assign(this.canvas, { width: columns * width, height: rows * height });
+    const aspect = (columns * width) / (rows * height);
+    this.window.style.setProperty("--sheet-aspect", String(aspect));
     this.axis = sheetAxis(columns);
     this.canvas.dataset.state = "waiting";
     this.resize();
