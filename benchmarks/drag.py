@@ -6,8 +6,8 @@ Starts the app, opens its first page in Chromium (``CHROMIUM`` names another tha
 /usr/bin/chromium) and drags a pointer over the pad, 120 moves in two seconds. Counted are the
 frames in which a new face was drawn, the time from an input event to the pixels on the canvas, and
 the messages to the server while the button was down. ``--hidden`` serves a model with layers of
-those sizes in the app's place, and ``--page`` opens a shared page from the disk, with no server and
-no network; its messages are requests.
+those sizes in the app's place. ``--page`` opens a shared page from the disk, with no server and no
+network; its messages are requests.
 """
 
 import contextlib
