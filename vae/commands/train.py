@@ -121,10 +121,11 @@ def train_command(resume: Path | None, out: Path | None, as_json: bool, **option
 
 def configured(options: Mapping[str, Any]) -> TrainingConfig:
     """What the options of :func:`training_options` choose."""
-    chosen = {RENAMED.get(name, name): value for name, value in options.items()}
+    chosen: dict[str, Any] = {RENAMED.get(name, name): value for name, value in options.items()}
     for name in ("hidden_dims", "steps", "learning_rate", "test", "objective", "samples"):
         chosen[name] = THE_RECIPES if chosen[name] in (None, ()) else chosen[name]
-    return TrainingConfig(**chosen | {"dataset": name_of(chosen["dataset"])})
+    chosen["dataset"] = name_of(chosen["dataset"])
+    return TrainingConfig(**chosen)
 
 
 def name_of(dataset: str) -> str:

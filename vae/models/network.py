@@ -117,7 +117,7 @@ class Network(nn.Module):
     def start_at(self, mean: Tensor, log_var: Tensor) -> None:
         """Answer about this Gaussian before anything is learnt, (D,) each, if that can be set."""
 
-    def log_var_parameters(self) -> list[tuple[nn.Parameter, slice]]:
+    def log_var_parameters(self) -> list[tuple[Tensor, slice]]:
         """The parameters, and which of their rows, that the log-variance alone depends on."""
         return []
 
