@@ -238,7 +238,9 @@ class TrainingState:
     def _noise_mask(self) -> Tensor:
         """1 for each weight that is learnt with the noise, 0 for the others, (P,)."""
         if self._noise_alone is None:
-            masks = {weight: torch.zeros_like(weight) for weight in self.model.parameters()}
+            masks: dict[Tensor, Tensor] = {
+                weight: torch.zeros_like(weight) for weight in self.model.parameters()
+            }
             # The encoder follows: what the noise explains, its posterior need not. At K = 2 that
             # gains 10 nats.
             for part in (self.model.likelihood, self.model.encoder):
