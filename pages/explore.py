@@ -3,11 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from ui import header, library, link, paths, session, share, words
-from ui.latent_pad import draw_arrows, latent_pad
+from ui import header, library, link, paths, session, share, tint, words
+from ui.latent_pad import colour_points, draw_arrows, latent_pad
 from ui.library import Choice, Stored
 from ui.pictures import data_url
 from vae import images, latent
+from vae.latent import packed
 
 NEIGHBOURS = 6
 
@@ -65,6 +66,8 @@ def explore(choice: Choice) -> None:
         axes=start.axes,
     )
     link.write_state(pad)
+    coloured_by = tint.choose(choice, packed.rows_of(checkpoint), "explore_tint")
+    colour_points("explore", choice.name, coloured_by)
     with st.container(horizontal=True, vertical_alignment="center"):
         tell_density(pad.z)
         if not choice.is_running:

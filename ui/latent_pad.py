@@ -9,7 +9,7 @@ with a rerun. A third, ``arrows.js``, brings what may take the server a while. T
 browser under the pad's key.
 """
 
-__all__ = ["Arrow", "PadState", "draw_arrows", "latent_pad", "pinned"]
+__all__ = ["Arrow", "PadState", "colour_points", "draw_arrows", "latent_pad", "pinned"]
 
 import functools
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from ui import browser
+from ui.tint import Tint
 from vae import latent
 from vae.images import png, to_uint8
 from vae.latent.packed import EXTENT, pack
@@ -175,6 +176,23 @@ def draw_arrows(key: str, model_id: str, arrows: Sequence[Arrow]) -> None:
     ]
     data = {"channel": key, "model": model_id, "arrows": drawn}
     _part("arrows")(key=f"{key}-arrows", data=data)
+
+
+def colour_points(key: str, model_id: str, tint: Tint | None) -> None:
+    """Colour a pad's points by a label, with its legend; by none where there is none.
+
+    Arguments:
+        key: As for :func:`latent_pad`; so is ``model_id``.
+        tint: The label of each of the points that travel with the model.
+    """
+    label = tint and {
+        "name": tint.name,
+        "codes": tint.codes.tolist(),
+        "legend": [list(entry) for entry in tint.legend],
+        "values": tint.values.tolist(),
+        "words": tint.words,
+    }
+    _part("labels")(key=f"{key}-labels", data={"channel": key, "model": model_id, "label": label})
 
 
 def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:

@@ -4,12 +4,18 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ui.latent_pad import Arrow, draw_arrows, latent_pad
+from ui.latent_pad import Arrow, colour_points, draw_arrows, latent_pad
+from ui.tint import tint
+from vae.datasets.labels import categorical
+from vae.latent import packed
 from vae.models.checkpoint import load_checkpoint
+
+NASTY = "<img src=x onerror=alert(1)> **bold** [a](javascript:b)"
 
 
 @st.cache_resource
@@ -42,6 +48,10 @@ def explore() -> None:
         z_version=moves,
     )
     draw_arrows("pad", str(path), [Arrow(ones, [0.0] * latents, "most")])
+    labelled = st.checkbox("Labelled")
+    rows = packed.rows_of(checkpoint)
+    column = categorical(NASTY, np.arange(len(rows)) % 3, ["<i>a</i>", "**b**", "=c()"])
+    colour_points("pad", str(path), tint(column, rows) if labelled else None)
     st.text(f"settled at {state.z.round(4).tolist()}, {len(state.pins)} pins")
 
 

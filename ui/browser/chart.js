@@ -1,6 +1,7 @@
 /** What is drawn on the plane: the prior's rings, the posterior's means. */
 
 /** @import { View } from "./projection.js" */
+/** @import { Tint } from "./tint.js" */
 
 import { toPixels } from "./projection.js";
 import { named } from "./words.js";
@@ -8,6 +9,7 @@ import { named } from "./words.js";
 /**
  * @typedef {object} Look
  * @property {boolean} points  Whether the posterior's means are wanted.
+ * @property {Tint} tint  What colours them.
  * @property {boolean} overFaces  Whether faces lie behind.
  * @property {string} ink
  * @property {string} cloud  The colour of the means.
@@ -131,26 +133,34 @@ function drawNames(context, { axes, extent, own, side }, { font, firmness }) {
  * @param {View} view
  * @param {Look} look
  */
-function drawPosterior(context, view, { overFaces, cloud }) {
+function drawPosterior(context, view, { overFaces, cloud, tint }) {
   const { axes, model, side } = view;
   const [across, up] = axes;
   const { points, latents } = model;
   const count = points.length / latents;
   context.save();
-  context.fillStyle = overFaces ? "white" : cloud;
-  // Few points are drawn firmly, thousands lightly, so that density shows as shade.
-  context.globalAlpha = Math.min(0.95, Math.max(0.5, 36 / Math.sqrt(count)));
+  const isLabelled = tint.label.codes.length > 0;
+  const plain = overFaces || isLabelled ? "white" : cloud;
+  context.fillStyle = plain;
+  // Few points are drawn firmly, thousands lightly, so that density shows as shade; a colour that
+  // means something is drawn as the legend has it.
+  context.globalAlpha = isLabelled ? 1 : Math.min(0.95, Math.max(0.5, 36 / Math.sqrt(count)));
   context.shadowColor = "transparent";
   context.strokeStyle = "rgb(0 0 0 / 45%)";
   context.lineWidth = 0.5;
-  const radius = Math.max(overFaces ? 1.5 : 1.3, side / 300);
+  const radius = Math.max(overFaces ? 1.5 : 1.3, side / (isLabelled ? 200 : 300));
   for (let row = 0; row < points.length; row += latents) {
+    if (isLabelled) {
+      const colour = tint.colour(row / latents, plain);
+      if (!colour) continue;
+      context.fillStyle = colour;
+    }
     const x = toPixels(points[row + across], view);
     const y = side - toPixels(points[row + up], view);
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fill();
-    if (overFaces) context.stroke();
+    if (overFaces || isLabelled) context.stroke();
   }
   context.restore();
 }

@@ -24,6 +24,10 @@ export function listen(pad, signal) {
     onDrag: (event) => pad.move(pad.with(plane.locate(event))),
     onDrop: () => pad.settle(),
   });
+  const hovered = (/** @type {PointerEvent} */ event) => instrument.hover(event);
+  for (const name of /** @type {const} */ (["pointermove", "pointerdown", "pointerleave"])) {
+    plane.pad.addEventListener(name, hovered, { signal });
+  }
   const planeKey = (/** @type {KeyboardEvent} */ event) => {
     pad.press(event, stepOf(event, plane.axes[0], plane.axes[1]));
   };

@@ -3,6 +3,7 @@
 /** @import { Choices } from "./choices.js" */
 /** @import { Model } from "./model.js" */
 /** @import { Arrow } from "./overlay.js" */
+/** @import { Label } from "./tint.js" */
 
 import { remembered, show } from "./choices.js";
 import { find } from "./dom.js";
@@ -11,6 +12,7 @@ import { Manifold } from "./manifold.js";
 import { Overlay } from "./overlay.js";
 import { Plane } from "./plane.js";
 import { Sliders } from "./sliders.js";
+import { Tint } from "./tint.js";
 import { named, written } from "./words.js";
 
 export class Instrument {
@@ -25,11 +27,14 @@ export class Instrument {
 
   /**
    * @param {ParentNode} root  What holds the elements of `pad.html`.
-   * @param {(model: Model) => Arrow[]} arrows  The directions known of a model by now.
+   * @param {object} outside
+   * @param {(model: Model) => Arrow[]} outside.arrows  The directions known of a model by now.
+   * @param {(model: Model) => Label | undefined} outside.label  What its points are coloured by.
    */
-  constructor(root, arrows) {
+  constructor(root, { arrows, label }) {
     this.root = root;
     this.arrows = arrows;
+    this.label = label;
     this.box = find(root, ".visage", HTMLElement);
     this.readout = find(root, ".readout", HTMLElement);
     this.face = new Face(root);
@@ -37,6 +42,7 @@ export class Instrument {
     this.manifold = new Manifold(root);
     this.overlay = new Overlay(root);
     this.sliders = new Sliders(root);
+    this.tint = new Tint(root, () => this.refresh());
     this.shown = remembered();
     this.show(this.shown);
     this.resizing = new ResizeObserver(() => this.resize());
@@ -97,7 +103,8 @@ export class Instrument {
     if (point) this.box.style.setProperty("--point", point);
     this.overlay.draw(this.shown.arrows ? this.arrows(this.model) : [], this.plane);
     this.manifold.canvas.hidden = !this.shown.faces;
-    this.plane.draw(this.shown);
+    this.tint.adopt(this.shown.points ? this.label(this.model) : undefined);
+    this.plane.draw(this.shown, this.tint);
     this.draw(this.z);
   }
 
@@ -113,6 +120,17 @@ export class Instrument {
   resize() {
     this.face.resize();
     if (this.measure()) this.refresh();
+  }
+
+  /**
+   * Have the point under a pointer tell its label.
+   *
+   * @param {PointerEvent} event
+   */
+  hover(event) {
+    const { pad, view } = this.plane;
+    const isThere = event.type !== "pointerleave" && !event.buttons && this.shown.points;
+    this.tint.point(event, pad.getBoundingClientRect(), isThere ? view : undefined);
   }
 
   /**

@@ -7,6 +7,7 @@
 
 /** @import { Model } from "./model.js" */
 /** @import { Arrow } from "./overlay.js" */
+/** @import { Label } from "./tint.js" */
 
 import { listen } from "./controls.js";
 import { find } from "./dom.js";
@@ -57,14 +58,15 @@ export class Pad {
    * @param {object} outside
    * @param {(state: State) => void} outside.onSettle  z has come to rest.
    * @param {(model: Model) => Arrow[]} outside.arrows  The directions known of a model by now.
+   * @param {(model: Model) => Label | undefined} outside.label  What its points are coloured by.
    */
-  constructor(root, { onSettle, arrows }) {
+  constructor(root, { onSettle, arrows, label }) {
     this.root = root;
     this.onSettle = onSettle;
     this.playButton = find(root, "[name=play]", HTMLButtonElement);
     this.ending = new AbortController();
     const { signal } = this.ending;
-    this.instrument = new Instrument(root, arrows);
+    this.instrument = new Instrument(root, { arrows, label });
     this.motion = new Motion();
     this.tray = new Tray(root, {
       signal,

@@ -2,6 +2,7 @@
 
 /** @import { Model } from "./model.js" */
 /** @import { View } from "./projection.js" */
+/** @import { Tint } from "./tint.js" */
 
 import { drawChart } from "./chart.js";
 import { contextOf, find } from "./dom.js";
@@ -115,13 +116,15 @@ export class Plane {
    * Draw what lies behind the cursor: the prior and the posterior.
    *
    * @param {{faces: boolean, points: boolean}} shown
+   * @param {Tint} tint  What colours the points.
    */
-  draw({ faces, points }) {
+  draw({ faces, points }, tint) {
     if (!this.view) return;
     this.pad.classList.toggle("faces", faces);
     const style = getComputedStyle(this.pad);
     const look = {
       points,
+      tint,
       // Faces are as dark or light in either theme.
       ink: faces ? "white" : style.color,
       firmness: faces ? 2.2 : 1,

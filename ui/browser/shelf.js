@@ -5,9 +5,12 @@
  */
 
 /** @import { Arrow } from "./overlay.js" */
+/** @import { Label } from "./tint.js" */
 
 /** @typedef {{model: string, version: string, buffer: ArrayBuffer}} Packed */
 /** @typedef {{channel: string, model: string, arrows: Arrow[]}} Directions */
+
+/** @typedef {{channel: string, model: string, label: Label | null}} Labelled */
 
 class Shelf extends EventTarget {
   /** @type {Map<string, Packed>} */
@@ -15,6 +18,9 @@ class Shelf extends EventTarget {
 
   /** @type {Map<string, Directions>} */
   arrows = new Map();
+
+  /** @type {Map<string, Labelled>} */
+  labels = new Map();
 }
 
 /** @returns {Shelf} */

@@ -14,7 +14,7 @@ import { take } from "./take.js";
  * @param {(state: State) => void} onSettle  z has come to rest.
  */
 export function openPad(root, buffer, onSettle = () => {}) {
-  const pad = new Pad(root, { arrows: () => [], onSettle });
+  const pad = new Pad(root, { arrows: () => [], label: () => undefined, onSettle });
   // Directions are found by a server.
   const arrows = find(root, "[name=arrows]", HTMLInputElement).closest("label");
   if (arrows) arrows.hidden = true;

@@ -37,6 +37,7 @@ class Mount {
     this.send = send;
     this.pad = new Pad(root, {
       arrows: (model) => this.arrows(model),
+      label: (model) => this.label(model),
       onSettle: (state) => this.tell(state),
     });
     if (data.start) this.pad.start(data.start);
@@ -44,6 +45,7 @@ class Mount {
     theShelf().addEventListener(data.channel, () => this.adopt(), { signal });
     const refresh = () => this.pad.refresh();
     theShelf().addEventListener(`${data.channel} arrows`, refresh, { signal });
+    theShelf().addEventListener(`${data.channel} labels`, refresh, { signal });
   }
 
   destroy() {
@@ -93,6 +95,17 @@ class Mount {
   arrows({ model, latents }) {
     const held = theShelf().arrows.get(this.data.channel);
     return held?.model === model ? held.arrows.filter(({ at }) => at.length === latents) : [];
+  }
+
+  /**
+   * What the points are coloured by: what Python has sent for this model, if it is for as many.
+   *
+   * @param {Model} model
+   */
+  label({ model, points, latents }) {
+    const held = theShelf().labels.get(this.data.channel);
+    const label = held?.model === model ? held.label : undefined;
+    return label?.codes.length === points.length / latents ? label : undefined;
   }
 
   /**

@@ -1,6 +1,6 @@
 """A model as it travels to a browser: a JSON header, and its arrays behind it."""
 
-__all__ = ["EXTENT", "Layers", "halved", "means_of", "pack", "pack_encoder"]
+__all__ = ["EXTENT", "Layers", "halved", "means_of", "pack", "pack_encoder", "rows_of"]
 
 import json
 
@@ -98,14 +98,19 @@ def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:
     return _with_header(header, arrays)
 
 
+def rows_of(checkpoint: Checkpoint) -> np.ndarray:
+    """The rows of the posterior that travel with a model, (n,): at most :data:`MOST_POINTS`."""
+    if checkpoint.posterior is None:
+        return np.zeros(0, dtype=int)
+    rows = np.flatnonzero(np.isfinite(np.asarray(checkpoint.posterior.mean)).all(axis=1))
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_POINTS)).astype(int)]
+
+
 def means_of(checkpoint: Checkpoint) -> np.ndarray:
-    """The means of the posterior that travel with a model, (n, K): at most :data:`MOST_POINTS`."""
+    """The means of the posterior that travel with a model, (n, K)."""
     if checkpoint.posterior is None:
         return np.zeros((0, checkpoint.model.latent_dim), dtype=np.float32)
-    means = np.asarray(checkpoint.posterior.mean)
-    means = means[np.isfinite(means).all(axis=1)]
-    chosen = np.linspace(0, len(means) - 1, min(len(means), MOST_POINTS)).astype(int)
-    return means[chosen]
+    return np.asarray(checkpoint.posterior.mean)[rows_of(checkpoint)]
 
 
 def halved(layers: Layers) -> Layers:
