@@ -66,12 +66,12 @@ def explore(choice: Choice) -> None:
         axes=start.axes,
     )
     link.write_state(pad)
-    coloured_by = tint.choose(choice, packed.rows_of(checkpoint), "explore_tint")
-    colour_points("explore", choice.name, coloured_by)
     with st.container(horizontal=True, vertical_alignment="center"):
+        coloured_by = tint.choose(choice, packed.rows_of(checkpoint), "explore_tint")
         tell_density(pad.z)
         if not choice.is_running:
             share.offer(choice, checkpoint)
+    colour_points("explore", choice.name, coloured_by)
     show_neighbours(choice, pad.z)
     # Measuring a model takes seconds, once: last, and not at every step of one in training.
     if pad.arrows and not choice.is_running:

@@ -5,8 +5,8 @@ and the face follows the pointer there; Python hears of z only when it has settl
 
 The pad is two mounts of components, since a rerun repeats only those whose data have changed:
 ``weights.js`` carries the model, large and rarely new, and ``streamlit.js`` all that may change
-with a rerun. A third, ``arrows.js``, brings what may take the server a while. They meet in the
-browser under the pad's key.
+with a rerun. ``arrows.js`` and ``labels.js`` bring what may take the server a while. They meet in
+the browser under the pad's key.
 """
 
 __all__ = ["Arrow", "PadState", "colour_points", "draw_arrows", "latent_pad", "pinned"]

@@ -80,8 +80,8 @@ def offer(source: Source) -> None:
 def offer_making(source: Source, making: Making) -> None:
     """A data set that is made on this machine, with its progress and a way to give up."""
     st.markdown(
-        f"**{source.what[0].upper()}{source.what[1:]}**, {source.origin}: it takes about "
-        f"{making.cost}, once."
+        f"**{source.what[0].upper()}{source.what[1:]}**, {source.origin}: that takes "
+        f"{making.cost}."
     )
     if st.button(f"Draw {source.title}", type="primary", icon=":material/brush:"):
         with words.sentences():

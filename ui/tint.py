@@ -60,6 +60,11 @@ def _kinds(column: Column, values: np.ndarray) -> Tint:
     return Tint(column.name, entry[values], legend, values, list(column.kinds))
 
 
+def _short(value: float) -> str:
+    """A number in about three figures."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def _amounts(column: Column, values: np.ndarray) -> Tint:
     """Equal steps from the lowest to the highest, from dark to light."""
     known = ~np.isnan(values)
@@ -80,9 +85,9 @@ def _amounts(column: Column, values: np.ndarray) -> Tint:
     )
     if low == high:
         codes[known] = 0
-        return Tint(column.name, codes, [(f"{low:.4g}", AMOUNTS[0])], told, words)
+        return Tint(column.name, codes, [(_short(low), AMOUNTS[0])], told, words)
     legend = [
-        (f"{start:.3g} to {end:.3g}".replace("-", "−"), colour)
+        (f"{_short(start)} to {_short(end)}".replace("-", "−"), colour)
         for start, end, colour in zip(edges[:-1], edges[1:], AMOUNTS, strict=True)
     ]
     return Tint(column.name, codes, legend, told, words)
@@ -108,9 +113,11 @@ def choose(choice: Choice, rows: np.ndarray, key: str) -> Tint | None:
         [NOTHING, *labels.names],
         key=f"{key}_{data.name}",
         persist_state="session",
-        help="The training faces by what is known of them. In the legend below the plane, press a "
-        "value to see its points alone; under the pointer a point tells its own.",
-        width=320,
+        format_func=lambda name: (
+            "Points in one colour" if name == NOTHING else f"Coloured by {name}"
+        ),
+        label_visibility="collapsed",
+        width=240,
     )
     if name in (None, NOTHING):
         return None

@@ -204,7 +204,7 @@ def test_the_data_page_draws_it_when_asked():
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
     app.switch_page("pages/data.py").run()
     app.selectbox(key="data_set").select("cartoon").run()
-    assert "it takes about" in app.main.markdown[-1].value
+    assert "about a minute" in app.main.markdown[-1].value
     next(button for button in app.button if button.label == "Draw Cartoon").click().run()
     assert not app.exception and datasets.is_here("cartoon")
     assert any("60** colour images" in text.value for text in app.markdown)

@@ -8,6 +8,7 @@ import pytest
 from ui.browser import HERE, constant, script
 
 DOORS = "streamlit.js", "standalone.js", "page.js", "weights.js", "arrows.js", "photo_frame.js"
+DOORS += ("labels.js",)
 MODULES = sorted(path.name for path in HERE.glob("*.js"))
 
 

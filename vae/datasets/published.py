@@ -332,7 +332,10 @@ CARTOON = Source(
     "Visage",
     lambda _: cartoon.images(),
     making=Making(
-        cartoon.path, cartoon.is_here, cartoon.make, "a minute and 240 MB of disk, no network"
+        cartoon.path,
+        cartoon.is_here,
+        cartoon.make,
+        "about a minute, once, and 240 MB of disk, and no network",
     ),
     labels=lambda count: cartoon.known(count),
 )
