@@ -27,10 +27,8 @@ def offer(choice: Choice, checkpoint: Checkpoint) -> None:
             "than it leaves yours. The file is larger.",
             key="share_encoder",
         )
-        try:
-            page.check(choice.name, checkpoint, encoder)
-        except VisageError as error:
-            st.caption(words.plain(str(error)))
+        if problem := refusal(choice.stored, choice.name, encoder):
+            st.caption(words.plain(problem))
             return
         name = f"{choice.name}.html"
         st.download_button(
@@ -46,6 +44,16 @@ def offer(choice: Choice, checkpoint: Checkpoint) -> None:
         st.code(
             page.iframe(name, page.title_of({choice.name: checkpoint})), "html", wrap_lines=True
         )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def refusal(stored: Stored, name: str, encoder: bool) -> str:
+    """Why a model can't be shared, looked into once; empty where it can."""
+    try:
+        page.check(name, library.load(stored), encoder)
+    except VisageError as error:
+        return str(error)
+    return ""
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
