@@ -13,6 +13,7 @@ from vae.errors import VisageError
 from vae.latent.arrays import evaluate
 from vae.models.likelihoods import LIKELIHOODS
 from vae.models.objective import OBJECTIVES, elbo
+from vae.training import loop
 from vae.training.gradient import gradient_of
 from vae.training.loop import TrainingState, evaluation_interval, is_due, minibatches, train
 from vae.training.recipes import RECIPE_WORDS, RECIPES, TrainingConfig
@@ -472,6 +473,48 @@ def test_what_the_recipe_sets_and_what_differs_is_said():
     )
     said = TrainingConfig(hidden_dims=(50,), learning_rate=0.01).recipe_in_words()
     assert "layers of 200 200 200 (here 50), a learning rate of 0.008 (here 0.01)" in said
+
+
+def overfitting(**choices) -> tuple[TrainingState, tuple[np.ndarray, np.ndarray]]:
+    """A state that soon does nothing but overfit: noise can be learnt by heart alone."""
+    noise = np.random.default_rng(0).random((80, 4), dtype=np.float32)
+    recipe = dataclasses.replace(RECIPES["default"], patience=0.5, warmup_steps=0)
+    config = configured(
+        **{"steps": 20_000, "batch_size": 20, "hidden_dims": (60,), "whole_recipe": recipe}
+        | choices
+    )
+    return TrainingState(config, (2, 2)), (noise[:40], noise[40:])
+
+
+def test_a_run_ends_with_its_best_step_once_validation_has_said_enough(monkeypatch):
+    monkeypatch.setattr(loop, "LEAST_PATIENCE", 100)
+    state, sets = overfitting()
+    news = list(train(state, *sets))
+    assert state.is_over
+    assert state.best_step * 1.5 + 100 < state.step < 20_000
+    assert news[-1].step == state.step
+    assert torch.equal(state.average, state.best)
+    assert evaluate(state.averaged, sets[1], samples=1)["elbo"].mean() == pytest.approx(
+        state.best_objective
+    )
+    # A restored one knows that it is over; with more steps it goes on, patient again.
+    again, _ = overfitting()
+    again.restore(state.tensors())
+    assert again.is_over
+    assert list(train(again, *sets)) == []
+    longer, _ = overfitting(steps=30_000)
+    longer.restore(state.tensors())
+    assert not longer.is_over
+    assert list(train(longer, *sets))[-1].step > state.step + 100
+
+
+def test_without_patience_a_run_takes_all_its_steps(monkeypatch):
+    monkeypatch.setattr(loop, "LEAST_PATIENCE", 100)
+    recipe = dataclasses.replace(RECIPES["default"], patience=0.0, warmup_steps=0)
+    state, sets = overfitting(steps=1000, whole_recipe=recipe)
+    list(train(state, *sets))
+    assert state.step == 1000
+    assert state.best_step < 500
 
 
 def test_fewer_training_images_are_some_of_them_and_the_other_sets_stay():

@@ -26,6 +26,7 @@ from vae.errors import VisageError
 from vae.models.card import ModelCard
 from vae.runs import Run, Status
 from vae.runs.metrics import MetricsFile, Records
+from vae.runs.status import WAITED_ENOUGH
 
 # Seconds between two looks at a run that is alive, and seconds for which one look's figures serve
 # all who look: together the most that a viewer lags behind. Where many look, both are longer.
@@ -99,7 +100,7 @@ def show_figures(run: Run, status: Status, slowness: int) -> None:
     records = metrics_file(run.path).read()
     show_progress(run, status, records)
     show_problem(run, status)
-    if records.is_overfitting and records.best is not None:
+    if records.is_overfitting and records.best is not None and not status.best_since:
         st.warning(
             f"It has begun to overfit; the best model was at step {records.best[0]:,} and is "
             "kept.",
@@ -152,6 +153,9 @@ def show_progress(run: Run, status: Status, records: Records) -> None:
         text += f" · {speed:,.0f} steps/s · {duration((steps - step) / speed)} left"
     if status.state == "running" and not status.is_finishing and status.noise_since:
         text += " · the noise is learnt, the faces stay"
+    if status.state == "finished" and status.best_since:
+        share = 1.0
+        text += f" · ended with the weights of step {status.best_since:,}: {WAITED_ENOUGH}"
     words, icon, colour = STATES["finishing" if status.is_finishing else status.state]
     with st.container(horizontal=True, vertical_alignment="center", key="run_state"):
         st.badge(words, icon=icon, color=colour)

@@ -21,6 +21,7 @@ from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import ACTIVATIONS
 from vae.models.objective import OBJECTIVES
 from vae.runs import sweep, trainer
+from vae.runs.status import WAITED_ENOUGH
 from vae.training import distributed
 from vae.training.loop import choose_device
 from vae.training.recipes import RECIPES, THE_RECIPES, TrainingConfig
@@ -218,7 +219,9 @@ def report(run: runs.Run, as_json: bool) -> None:
         head += f" ({likelihood})"
     click.echo(
         f"{status.state.capitalize()} after {steps:,} steps in {seconds:.1f} s "
-        f"({figures['steps_per_second']:.0f} steps/s).\n"
+        f"({figures['steps_per_second']:.0f} steps/s)"
+        + (f", with step {status.best_since:,}: {WAITED_ENOUGH}" if status.best_since else "")
+        + ".\n"
         f"{head:<21} {f'best, at step {best.step or 0:,}':<24} at the end"
     )
     has_test = run.config.test > 0

@@ -1,6 +1,6 @@
 """How a run is doing, as its status file says, as far as that can be true."""
 
-__all__ = ["Status"]
+__all__ = ["WAITED_ENOUGH", "Status"]
 
 import dataclasses
 import time
@@ -26,6 +26,9 @@ KILLED = (
     "machine went down. Resume it; if that happens again, choose fewer hidden units."
 )
 
+# Why a run ended before its last step.
+WAITED_ENOUGH = "the validation set had known no better one for long"
+
 
 @dataclass(frozen=True)
 class Status:
@@ -46,6 +49,8 @@ class Status:
         share: How much of that phase is done, from 0 to 1.
         noise_since: The step since which the noise is learnt, where that is a stage of its
             own; 0 before that.
+        best_since: The step whose weights the run went back to and ended with, since there was no
+            better one for long; 0 where it took all its steps.
     """
 
     state: str = "queued"
@@ -61,6 +66,7 @@ class Status:
     phase: str = ""
     share: float = 0.0
     noise_since: int = 0
+    best_since: int = 0
 
     @classmethod
     def of(cls, said: dict) -> "Status":

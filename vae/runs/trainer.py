@@ -42,6 +42,7 @@ from vae.models.checkpoint import save_checkpoint, write_tensors
 from vae.models.vae import VAE, Gaussian
 from vae.runs import processes, queue
 from vae.runs.run import Run
+from vae.runs.status import WAITED_ENOUGH
 from vae.training.distributed import any_rank, rank, world_size
 from vae.training.loop import Progress, TrainingState, train
 
@@ -142,7 +143,8 @@ def trained(
 
 
 def _was_cut_short(run: Run) -> bool:
-    return run.status().step < run.config.steps
+    status = run.status()
+    return status.step < run.config.steps and not status.best_since
 
 
 def _turn_comes(run: Run, wait: Callable[[int], None] | None) -> bool:
@@ -224,9 +226,16 @@ def _train_and_record(run: Run, finishing: Callable[[float], None] | None) -> It
             run.set_status(step=state.step)
             beat_at = now
         yield progress
-        if any_rank(run.stop_requested()) and state.step < config.steps:
+        if any_rank(run.stop_requested()) and not state.is_over:
             break
-    is_last = state.step >= config.steps
+    is_last = state.is_over
+    if gave_up := is_last and state.step < config.steps:
+        log(
+            run,
+            f"Ended at step {state.step:,} with the weights of step {state.best_step:,}: "
+            f"{WAITED_ENOUGH}.",
+        )
+    run.set_status(best_since=state.best_step if gave_up else 0)
 
     def say(share: float) -> None:
         run.set_status(step=state.step, phase="finishing", share=share)

@@ -53,6 +53,9 @@ HELDOUT_IMAGES = 2_000
 # Steps between two updates of the weights' average.
 AVERAGE_EVERY = 5
 
+# Steps without a better one that say nothing yet (:attr:`vae.training.recipes.Recipe.patience`).
+LEAST_PATIENCE = 500
+
 # Values of the gradient whose squares one thread adds up.
 NORM_ROW = 4096
 
@@ -107,6 +110,9 @@ class TrainingState:
         noise_since: The step since which the noise is learnt (:meth:`learn_noise`), or None.
         best: The weights of :attr:`averaged` at its best held-out ELBO, in the order of
             ``parameters()``, end to end; empty until there is one.
+        gave_up: The step after which the recipe's patience was at an end, and the number of steps
+            that the run was to take; zeros until then. A run that is then given more steps is
+            given as much patience again.
     """
 
     def __init__(self, config: TrainingConfig, image_shape: tuple[int, ...]):
@@ -137,6 +143,7 @@ class TrainingState:
         self.best = torch.empty(0)
         self.best_step = 0
         self.best_objective = -math.inf
+        self.gave_up = 0, 0
         self._evaluated = copy.deepcopy(self.model).requires_grad_(False).eval()
         self._evaluated_at = -1
 
@@ -262,6 +269,27 @@ class TrainingState:
             self.best_objective = heldout
             self.best_step = self.step
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no further step."""
+        return self.step >= self.config.steps or self.gave_up[1] == self.config.steps
+
+    @property
+    def has_waited_enough(self) -> bool:
+        """Whether there was no better step on the held-out set for as long as patience allows."""
+        patience = self.recipe.patience
+        if not patience or self.config.noise_steps or not len(self.best):
+            return False
+        since = max(self.best_step, self.gave_up[0])
+        return self.step > since * (1 + patience) + LEAST_PATIENCE
+
+    def give_up(self) -> None:
+        """End here, with the weights of the best step."""
+        self.gave_up = self.step, self.config.steps
+        self.weights.copy_(self.best)
+        self.average.copy_(self.weights)
+        self._evaluated_at = -1
+
     def best_model(self) -> VAE:
         """A copy of the model at its best held-out ELBO."""
         model = VAE.of(self.model.architecture)
@@ -283,6 +311,8 @@ class TrainingState:
             tensors["average"] = self.average
         if self.noise_since is not None:
             tensors["noise_since"] = torch.tensor(self.noise_since)
+        if any(self.gave_up):
+            tensors["gave_up"] = torch.tensor(self.gave_up)
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.memory.items()}
         return {name: value.detach().clone() for name, value in tensors.items()}
 
@@ -314,6 +344,8 @@ class TrainingState:
         self.step, self.best_step = int(step), int(best_step)
         since = tensors.get("noise_since")
         self.noise_since = None if since is None else int(since)
+        step, steps = tensors["gave_up"].tolist() if "gave_up" in tensors else (0, 0)
+        self.gave_up = int(step), int(steps)
         self._evaluated_at = -1
 
 
@@ -321,6 +353,8 @@ def train(
     state: TrainingState, images: np.ndarray | Pixels, heldout: np.ndarray | Pixels
 ) -> Iterator[Progress]:
     """Train up to the configured number of steps, yielding news as it comes.
+
+    Or up to the end of the recipe's patience with the held-out set.
 
     Between two yields the state may be read, evaluated and saved; that changes nothing.
 
@@ -335,6 +369,8 @@ def train(
     """
     config = state.config
     check_batch(config, len(images))
+    if state.is_over:
+        return
     if state.step == 0:
         state.fit_to(images)
     heldout = heldout[:: 1 + len(heldout) // HELDOUT_IMAGES]
@@ -392,6 +428,8 @@ def train(
             )
         if measured:
             state.keep_if_best(found["objective"])
+            if not state.is_over and state.has_waited_enough:
+                state.give_up()
         state.seconds = time.perf_counter() - started
         yield Progress(
             step=state.step,
@@ -411,6 +449,8 @@ def train(
         started = time.perf_counter() - state.seconds
         last_step, last_seconds = state.step, state.seconds
         totals.zero_()
+        if state.is_over:
+            return
 
 
 def heldout_figures(state: TrainingState, heldout: np.ndarray | Pixels) -> dict[str, float]:

@@ -54,6 +54,10 @@ class Recipe:
             falls to zero.
         averaging: The decay a step of the exponential moving average of the weights that is
             evaluated and kept; 0 keeps the weights themselves.
+        patience: When the validation set has said enough: for so many times as many steps as its
+            best step took, and :data:`vae.training.loop.LEAST_PATIENCE` more, there was no better
+            one. Then the run goes back to its best step and ends. 0 goes on to the last step, and
+            so does a run whose noise has a stage of its own, which begins at the best step.
 
     A constant that comes later has a default that changes nothing: it is what a run means that
     was begun before.
@@ -77,6 +81,7 @@ class Recipe:
     samples: int = 1
     noise_steps: int = 500
     noise_learning_rate: float = 3e-3
+    patience: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
@@ -112,6 +117,7 @@ RECIPES = {
         input_noise=0.1,
         clip_norm=20.0,
         averaging=0.99,
+        patience=1.0,
     ),
 }
 
