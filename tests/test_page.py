@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 import zlib
 from html.parser import HTMLParser
@@ -17,7 +18,9 @@ from vae import VAE, load_checkpoint, page, save_checkpoint
 from vae.__main__ import main
 from vae.latent import decode, decoder_layers, encode, encoder_layers
 from vae.latent.packed import halved, pack, pack_encoder
+from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
+from vae.models.mlp import MLP
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 PARTS = page.Parts(**page_parts())
@@ -120,6 +123,24 @@ def test_a_rounded_model_draws_the_same_picture(shipped):
     rounded = drawn(halved(decoder_layers(shipped.model)))
     own = decode(shipped.model, z)[0].reshape(-1, 560)
     assert 255 * np.abs(rounded - own).max() <= 1
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_a_model_says_what_follows_its_layers(activation):
+    torch.manual_seed(0)
+    model = VAE.of(Architecture((6, 5), 2, MLP((9, 7), activation))).requires_grad_(False).eval()
+    checkpoint = Checkpoint(model, {})
+    text = page.page({"m": checkpoint}, PARTS, encoder=True)
+    for part, pack_part in (
+        ("decoder", lambda: pack(checkpoint, "page", "m-0", "1", half=True)),
+        ("encoder", lambda: pack_encoder(checkpoint, half=True)),
+    ):
+        held = re.search(rf'data-part="{part}" data-bytes="(\d+)">([^<]+)<', text)
+        packed = unpacked(held[2], int(held[1]))
+        # Rounding changes it by less than a grey level: so is it compared.
+        assert packed == pack_part()
+        size = int.from_bytes(packed[:4], "little")
+        assert json.loads(packed[4 : 4 + size])["activation"] == activation
 
 
 def test_a_model_that_rounding_would_change_travels_whole():

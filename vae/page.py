@@ -18,6 +18,7 @@ from pathlib import PurePath
 from string import Template
 
 import numpy as np
+import torch
 
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
@@ -26,6 +27,7 @@ from vae.latent.arrays import decoder_layers, encoder_layers
 from vae.latent.packed import Layers, halved, means_of, pack, pack_encoder
 from vae.models.card import Figures, ModelCard
 from vae.models.checkpoint import Checkpoint
+from vae.models.mlp import ACTIVATIONS
 
 # A title longer than that is none.
 LONGEST_TITLE = 120
@@ -213,20 +215,25 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
         ]
     )
     assert decoder is not None, "check() has refused it"
-    images = _decoded(decoder, z)
+    activation = checkpoint.model.decoder.activation
+    images = _decoded(decoder, activation, z)
     # A weight beyond what float16 holds has become infinite.
     half = _is_finite(halved(decoder)) and (
-        np.abs(_decoded(halved(decoder), z) - images).max() <= ONE_GREY_LEVEL
+        np.abs(_decoded(halved(decoder), activation, z) - images).max() <= ONE_GREY_LEVEL
     )
     packed = pack(checkpoint, "page", model_id, "1", half=bool(half))
     assert packed is not None, "check() has refused it"
     blocks = {"decoder": packed}
     if encoder and (layers := encoder_layers(checkpoint.model)) is not None:
         seen, rounded = (
-            _forward(weights, images)[:, : checkpoint.model.latent_dim]
+            _forward(weights, checkpoint.model.encoder.activation, images)[
+                :, : checkpoint.model.latent_dim
+            ]
             for weights in (layers, halved(layers))
         )
-        off = np.abs(_decoded(decoder, rounded) - _decoded(decoder, seen)).max()
+        off = np.abs(
+            _decoded(decoder, activation, rounded) - _decoded(decoder, activation, seen)
+        ).max()
         half = _is_finite(halved(layers)) and off <= ONE_GREY_LEVEL
         if (held := pack_encoder(checkpoint, half=bool(half))) is not None:
             blocks["encoder"] = held
@@ -242,15 +249,15 @@ def _is_finite(layers: Layers) -> bool:
     return all(np.isfinite(array).all() for layer in layers for array in layer)
 
 
-def _forward(layers: Layers, x: np.ndarray) -> np.ndarray:
+def _forward(layers: Layers, activation: str, x: np.ndarray) -> np.ndarray:
     *hidden, (weight, bias) = layers
     for inner, inner_bias in hidden:
-        x = np.tanh(x @ inner.T + inner_bias)
+        x = ACTIVATIONS[activation](torch.from_numpy(x @ inner.T + inner_bias)).numpy()
     return x @ weight.T + bias
 
 
-def _decoded(layers: Layers, z: np.ndarray) -> np.ndarray:
-    logits = _forward(layers, z)[:, : len(layers[-1][1]) // 2]
+def _decoded(layers: Layers, activation: str, z: np.ndarray) -> np.ndarray:
+    logits = _forward(layers, activation, z)[:, : len(layers[-1][1]) // 2]
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-logits))
 

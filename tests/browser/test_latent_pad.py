@@ -13,10 +13,12 @@ from playwright.sync_api import Browser, Page, expect
 from ui.browser import read, script
 from ui.latent_pad import pack
 from vae import VAE, save_checkpoint
+from vae.latent import encode
+from vae.latent.packed import pack_encoder
 from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
 from vae.models.likelihoods import LIKELIHOODS
-from vae.models.mlp import MLP
+from vae.models.mlp import ACTIVATIONS, MLP
 from vae.models.vae import Gaussian
 
 
@@ -25,11 +27,13 @@ def checkpoint(
     hidden_dims: tuple = (64,),
     image_shape: tuple = (28, 20),
     seed: int = 0,
+    activation: str = "tanh",
 ) -> Checkpoint:
     """A model whose faces differ from point to point, as an untrained one's hardly do."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    model = VAE(image_shape, latent_dim, hidden_dims).requires_grad_(False).eval()
+    network = MLP(hidden_dims, activation)
+    model = VAE.of(Architecture(image_shape, latent_dim, network)).requires_grad_(False).eval()
     for layer in (*model.decoder.hidden, model.decoder.head):
         layer.weight.mul_(3)
     means = torch.randn(900, latent_dim, generator=generator).clamp(-3, 3)
@@ -132,18 +136,22 @@ def settled(page: Page, z: list[float], pins: int = 0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("latent_dim", "hidden_dims", "image_shape"),
+    ("latent_dim", "hidden_dims", "image_shape", "activation"),
     [
-        (2, (200,), (28, 20)),
-        (2, (200, 150), (28, 20)),
-        (10, (200,), (28, 20)),
-        (10, (199, 201), (28, 20)),
-        (3, (50, 40, 30), (12, 9, 3)),
-        (1, (7,), (5, 3)),
+        (2, (200,), (28, 20), "tanh"),
+        (2, (200, 150), (28, 20), "tanh"),
+        (10, (200,), (28, 20), "tanh"),
+        (10, (199, 201), (28, 20), "tanh"),
+        (3, (50, 40, 30), (12, 9, 3), "tanh"),
+        (1, (7,), (5, 3), "tanh"),
+        (2, (200, 150), (28, 20), "relu"),
+        (10, (199, 201), (28, 20), "silu"),
     ],
 )
-def test_browser_and_pytorch_decode_the_same(browser, latent_dim, hidden_dims, image_shape):
-    made = checkpoint(latent_dim, hidden_dims, image_shape)
+def test_browser_and_pytorch_decode_the_same(
+    browser, latent_dim, hidden_dims, image_shape, activation
+):
+    made = checkpoint(latent_dim, hidden_dims, image_shape, activation=activation)
     z = torch.rand(1000, latent_dim, generator=torch.Generator().manual_seed(1)) * 12 - 6
     expected = made.model.decode(z)
     page = browser.new_page()
@@ -171,6 +179,34 @@ def test_browser_and_pytorch_decode_the_same(browser, latent_dim, hidden_dims, i
     mean, deviation = values.swapaxes(0, 1)
     assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
     assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_browser_and_pytorch_encode_the_same(browser, activation):
+    made = checkpoint(3, (90, 70), activation=activation)
+    faces = np.random.default_rng(1).integers(0, 256, (50, 560), dtype=np.uint8)
+    found = page_evaluates(
+        browser,
+        """async ({ script, packed, faces }) => {
+            const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+            const { unpackEncoder } = await import(source);
+            const raw = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+            const encoder = unpackEncoder(raw.buffer);
+            return faces.map((face) => {
+                const { mean, deviation } = encoder.encode(Uint8Array.from(face));
+                return [[...mean], [...deviation]];
+            });
+        }""",
+        {
+            "script": script("encoder.js"),
+            "packed": base64.b64encode(pack_encoder(made)).decode(),
+            "faces": faces.tolist(),
+        },
+    )
+    mean, deviation = np.swapaxes(found, 0, 1)
+    expected = encode(made.model, faces / 255)
+    assert mean == pytest.approx(expected.mean, abs=1e-4)
+    assert deviation == pytest.approx(np.exp(expected.log_var / 2), rel=1e-3)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)

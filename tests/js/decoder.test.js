@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { affine, Decoder } from "../../ui/browser/decoder.js";
+import { activations, affine, Decoder } from "../../ui/browser/decoder.js";
+import { Encoder } from "../../ui/browser/encoder.js";
 
 const floats = (...values) => Float32Array.from(values);
 
@@ -36,4 +37,37 @@ test("without hidden layers the head sees z itself", () => {
   const { mean, deviation } = new Decoder([head]).decode(floats(0, 2), true);
   near(mean, [0.5]);
   near(deviation, [Math.E], 1e-5);
+});
+
+const SILU = (a) => a / (1 + Math.exp(-a));
+
+for (const [name, of] of [
+  ["tanh", Math.tanh],
+  ["relu", (a) => Math.max(a, 0)],
+  ["silu", SILU],
+]) {
+  test(`after each hidden layer, not after the head, comes ${name}`, () => {
+    const first = { weight: floats(1, -2), bias: floats(0.5, 0.25) };
+    const second = { weight: floats(1, -1, -0.5, 2), bias: floats(0, 0.1) };
+    const head = { weight: floats(1, 2, -1, 1), bias: floats(-3, 0.5) };
+    for (const z of [-1.5, 0, 2]) {
+      const { mean, deviation } = new Decoder([first, second, head], name).decode(floats(z), true);
+      const [a, b] = [of(z + 0.5), of(-2 * z + 0.25)];
+      const [c, d] = [of(a - b), of(-0.5 * a + 2 * b + 0.1)];
+      near(mean, [1 / (1 + Math.exp(-(c + 2 * d - 3)))]);
+      near(deviation, [Math.exp((-c + d + 0.5) / 2)], 1e-4);
+      const encoder = new Encoder([1, 1], [first, second, head], name);
+      const [x, y] = [of(1.5), of(-1.75)];
+      const [u, v] = [of(x - y), of(-0.5 * x + 2 * y + 0.1)];
+      const posterior = encoder.encode(Uint8Array.of(255));
+      near(posterior.mean, [u + 2 * v - 3], 1e-5);
+      near(posterior.deviation, [Math.exp((-u + v + 0.5) / 2)], 1e-4);
+    }
+  });
+}
+
+test("silu of values that overflow is nothing or the value", () => {
+  const y = floats(-1e4, 1e4);
+  activations.silu(y);
+  near(y, [0, 1e4]);
 });

@@ -244,11 +244,30 @@ def test_an_activation_is_kept_with_the_model_and_is_tanh_where_a_file_is_older(
     assert Architecture.of(said).network == MLP((9, 7))
 
 
-def test_what_is_for_tanh_alone_goes_another_way_with_another_activation(activated):
-    assert decoder_layers(activated) is None
+def test_with_another_activation_the_mean_and_its_derivatives_are_the_decoder_s(activated):
+    exact = copy.deepcopy(activated).double()
+    # A unit at rest, where relu turns.
+    exact.decoder.hidden[0].weight[0], exact.decoder.hidden[0].bias[0] = 0, -1
+    mean_map = exact.decoder.mean_map()
+    z = 2 * torch.randn(40, 2).double()
+    torch.testing.assert_close(mean_map(z), exact.decode(z).mean)
+    jacobian = torch.func.vmap(torch.func.jacfwd(lambda point: exact.decode(point[None]).mean[0]))(
+        z
+    )
+    pushed = mean_map.push(z, torch.eye(2).double()[:, None])
+    torch.testing.assert_close(pushed.permute(1, 2, 0), jacobian)
     surface = DecoderSurface(activated)
-    z = torch.randn(5, 2).double()
     torch.testing.assert_close(surface.gram(z), Surface.gram(surface, z))
+
+
+def test_an_earlier_version_would_not_take_another_activation_for_tanh(activated, tmp_path):
+    path = tmp_path / "model.safetensors"
+    for model, version in ((activated, 4), (VAE((6, 5), 2, (9, 7)), 2)):
+        save_checkpoint(path, model, {}, None)
+        assert load_checkpoint(path).info["format_version"] == version
+
+
+def test_another_activation_is_back_propagated_by_autograd(activated):
     one_buffer(activated)
     assert isinstance(gradient_of(activated, 4), AutogradGradient)
 

@@ -2,10 +2,25 @@
 
 /** @typedef {{weight: Float32Array, bias: Float32Array}} Layer  The weight is (out × in). */
 
-const activation = Math.tanh;
-
 /** @param {number} logit */
 const sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
+
+/**
+ * What may follow a hidden layer, in place. Each has a loop of its own: none chooses at every unit.
+ *
+ * @type {Record<string, (y: Float32Array) => void>}
+ */
+export const activations = {
+  tanh(y) {
+    for (let i = 0; i < y.length; i++) y[i] = Math.tanh(y[i]);
+  },
+  relu(y) {
+    for (let i = 0; i < y.length; i++) y[i] = Math.max(y[i], 0);
+  },
+  silu(y) {
+    for (let i = 0; i < y.length; i++) y[i] *= sigmoid(y[i]);
+  },
+};
 
 /** @param {number} logVar */
 const standardDeviation = (logVar) => Math.exp(logVar / 2);
@@ -41,8 +56,12 @@ export function affine({ weight, bias }, x, y, first = 0) {
 
 /** A GaussianMLP with a sigmoid on its mean; its arrays are reused from one call to the next. */
 export class Decoder {
-  /** @param {Layer[]} layers  The hidden ones, then the head: means above log-variances. */
-  constructor(layers) {
+  /**
+   * @param {Layer[]} layers  The hidden ones, then the head: means above log-variances.
+   * @param {string} activation  The name of what follows each hidden one.
+   */
+  constructor(layers, activation = "tanh") {
+    this.activate = activations[activation];
     this.hidden = layers.slice(0, -1);
     this.head = layers[layers.length - 1];
     this.units = this.hidden.map(({ bias }) => new Float32Array(bias.length));
@@ -60,7 +79,7 @@ export class Decoder {
     this.hidden.forEach((layer, depth) => {
       const y = this.units[depth];
       affine(layer, x, y);
-      for (let i = 0; i < y.length; i++) y[i] = activation(y[i]);
+      this.activate(y);
       x = y;
     });
     const { mean, deviation } = this;

@@ -2,15 +2,17 @@
 
 /** @import { Layer } from "./decoder.js" */
 
-import { affine } from "./decoder.js";
+import { activations, affine } from "./decoder.js";
 import { readHeader } from "./model.js";
 
 export class Encoder {
   /**
    * @param {number[]} shape  An image's height and width, and 3 if it has colours.
    * @param {Layer[]} layers  The hidden ones, then the head: means above log-variances.
+   * @param {string} activation  The name of what follows each hidden one.
    */
-  constructor(shape, layers) {
+  constructor(shape, layers, activation = "tanh") {
+    this.activate = activations[activation];
     this.shape = shape;
     this.layers = layers;
   }
@@ -26,7 +28,8 @@ export class Encoder {
     this.layers.forEach((layer, depth) => {
       const y = new Float32Array(layer.bias.length);
       affine(layer, x, y);
-      x = depth < this.layers.length - 1 ? y.map(Math.tanh) : y;
+      if (depth < this.layers.length - 1) this.activate(y);
+      x = y;
     });
     const latents = x.length / 2;
     return {
@@ -54,5 +57,5 @@ export function unpackEncoder(buffer) {
     weight: floats(width * header.sizes[depth]),
     bias: floats(width),
   }));
-  return new Encoder(header.shape, layers);
+  return new Encoder(header.shape, layers, header.activation);
 }

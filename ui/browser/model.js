@@ -13,6 +13,7 @@ import { Noise, normal } from "./noise.js";
  * @property {number} points  How many means of the posterior there are.
  * @property {number} unit  What one step of a mean is worth.
  * @property {number} extent  The half-width of its plane.
+ * @property {string} [activation]  What follows each hidden layer, tanh if it says nothing.
  * @property {string} [likelihood]  The name of its likelihood, Gaussian if there is none.
  * @property {number} [freedom]  The degrees of freedom of Student's t.
  */
@@ -71,7 +72,7 @@ export function unpack(buffer) {
   );
   const steps = new Int16Array(buffer, offset, header.points * sizes[0]);
   const points = Float32Array.from(steps, (step) => step * unit);
-  const decoder = new Decoder(layers);
+  const decoder = new Decoder(layers, header.activation);
   return { model, version, shape, extent, latents: sizes[0], points, decoder, noise };
 }
 

@@ -73,7 +73,7 @@ def choose_network() -> dict:
     )
     st.caption(
         "What follows each hidden layer of a perceptron; tanh is the paper's, and the only one "
-        "that is trained at full speed and decoded in the browser."
+        "that is trained at full speed."
     )
     few = st.number_input(
         "Training images",

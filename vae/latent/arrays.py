@@ -361,6 +361,7 @@ def decoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]] | None:
     """The decoder's weights as arrays, for a second implementation of it in the browser.
 
     They take z itself: how the model's latents are shifted and stretched is part of the first.
+    Between them lies what ``model.decoder.activation`` says.
 
     Returns:
         (weight, bias) of each hidden layer and of the head, float32, of shape (out, in) and

@@ -9,6 +9,7 @@ import numpy as np
 from vae.latent.arrays import decoder_layers, encoder_layers
 from vae.models.checkpoint import Checkpoint
 from vae.models.likelihoods import Correlated, Student
+from vae.models.network import Network
 
 # (weight, bias) of each layer, of shape (out, in) and (out,).
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -46,12 +47,12 @@ def pack(
     if layers is None:
         raise TypeError("A decoder of another kind is decoded on the server.")
     arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
-    # What a Gaussian's header says stays as it was.
-    noise = {}
+    # What the header of a Gaussian with tanh says stays as it was.
+    chosen = _activation(model.decoder)
     if model.architecture.likelihood != "gaussian":
-        noise["likelihood"] = model.architecture.likelihood
+        chosen["likelihood"] = model.architecture.likelihood
     if isinstance(model.likelihood, Student):
-        noise["freedom"] = float(model.likelihood.freedom)
+        chosen["freedom"] = float(model.likelihood.freedom)
     elif isinstance(model.likelihood, Correlated):
         arrays.append(model.likelihood.weights.detach().numpy())
     if not all(np.isfinite(array).all() for array in arrays):
@@ -68,7 +69,7 @@ def pack(
         "points": len(means),
         "unit": unit,
         "extent": float(np.clip(np.ceil(2 * farthest) / 2, *EXTENT)),
-        **noise,
+        **chosen,
     }
     steps = np.rint(means / unit).astype("<i2").tobytes()
     return _with_header(header, arrays) + steps
@@ -93,6 +94,7 @@ def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:
     header = {
         "shape": list(model.image_shape),
         "sizes": [int(np.prod(model.image_shape)), *(len(bias) for _, bias in layers)],
+        **_activation(model.encoder),
     }
     arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
     return _with_header(header, arrays)
@@ -117,6 +119,11 @@ def halved(layers: Layers) -> Layers:
     """Weights rounded to what float16 holds, as float32; biases, which are few, stay."""
     with np.errstate(over="ignore"):
         return [(weight.astype(np.float16).astype(np.float32), bias) for weight, bias in layers]
+
+
+def _activation(network: Network) -> dict:
+    """What a header says of what lies between the layers: nothing of tanh."""
+    return {} if network.activation == "tanh" else {"activation": network.activation}
 
 
 def _with_header(header: dict, arrays: list[np.ndarray]) -> bytes:

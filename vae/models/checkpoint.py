@@ -8,6 +8,7 @@ their names, types and shapes are known to be those of the model that the metada
 __all__ = ["Checkpoint", "load_checkpoint", "read_card", "save_checkpoint", "write_tensors"]
 
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -29,7 +30,10 @@ from vae.models.vae import VAE, Gaussian
 # Format 1 knew perceptrons alone: their sizes stood in the place of an architecture, and the mean
 # image and the latents' coordinates had been folded into the outer layers. Format 2 knew Gaussian
 # likelihoods alone, and stays that of models which have one: earlier versions read them as well.
-FORMAT_VERSION = 3
+# Format 4 is of networks with a choice that earlier versions don't know of, as of an activation:
+# they would take it for what it was before there was a choice.
+FORMAT_VERSION = 4
+LIKELIHOOD_FORMAT = 3
 GAUSSIAN_FORMAT = 2
 
 # What a metadata block may hold at most: a checkpoint's own is under 2 kB.
@@ -88,10 +92,9 @@ def save_checkpoint(
     tensors = dict(model.state_dict())
     if posterior is not None:
         tensors |= {"posterior.mean": posterior.mean, "posterior.log_var": posterior.log_var}
-    is_gaussian = model.architecture.likelihood == "gaussian"
     metadata = {
         **(info or {}),
-        "format_version": GAUSSIAN_FORMAT if is_gaussian else FORMAT_VERSION,
+        "format_version": _format_of(model.architecture),
         **model.architecture.as_json(),
     }
     write_tensors(path, tensors, {"visage": json.dumps(metadata)})
@@ -206,6 +209,17 @@ def _read(file: safe_open, path: str | os.PathLike) -> tuple[dict, Architecture]
         return info, Architecture.of(info if version > 1 else info | {"architecture": perceptron})
     except VisageError as error:
         raise _foreign(path, str(error).rstrip(".")) from error
+
+
+def _format_of(architecture: Architecture) -> int:
+    """The earliest format that tells all of it."""
+    network = architecture.network
+    if any(
+        field.metadata.get("came_later") and getattr(network, field.name) != field.default
+        for field in dataclasses.fields(network)
+    ):
+        return FORMAT_VERSION
+    return GAUSSIAN_FORMAT if architecture.likelihood == "gaussian" else LIKELIHOOD_FORMAT
 
 
 def _said(shape: list[int]) -> str:

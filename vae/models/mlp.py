@@ -31,6 +31,29 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": nn.functional.silu,
 }
 
+
+def _tanh(x: Tensor) -> tuple[Tensor, Tensor]:
+    y = x.tanh()
+    return y, 1 - y * y
+
+
+def _relu(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x.relu(), (x > 0).to(x.dtype)
+
+
+def _silu(x: Tensor) -> tuple[Tensor, Tensor]:
+    gate = x.sigmoid()
+    y = x * gate
+    return y, gate * (1 + x - y)
+
+
+# Each with its derivative.
+SLOPES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "tanh": _tanh,
+    "relu": _relu,
+    "silu": _silu,
+}
+
 # What autograd calls as well: the gradient by the input from that by the output, in one pass.
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
@@ -120,8 +143,8 @@ class GaussianMLP(Network):
         out_features: The size D of the Gaussian.
         hidden_dims: The number of units of each hidden layer.
         sigmoid_mean: Whether the mean passes through a sigmoid, as the decoder's does.
-        activation: Its name in :data:`ACTIVATIONS`. Passes by hand, and those in the browser, are
-            for tanh alone; with another, whoever asks for them goes another way.
+        activation: Its name in :data:`ACTIVATIONS`. Back-propagation by hand is for tanh alone;
+            with another, whoever asks for it goes another way.
     """
 
     def __init__(
@@ -166,8 +189,6 @@ class GaussianMLP(Network):
 
     def layers(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """As :meth:`Network.layers`."""
-        if self.activation != "tanh":
-            return None
         return [
             (layer.weight.detach().numpy(), layer.bias.detach().numpy())
             for layer in self._affine()
@@ -175,8 +196,6 @@ class GaussianMLP(Network):
 
     def mean_map(self, outputs: Tensor | None = None) -> "_MeanMap | None":
         """As :meth:`Network.mean_map`."""
-        if self.activation != "tanh":
-            return None
         *hidden, (weight, bias) = (
             (layer.weight.detach().double(), layer.bias.detach().double())
             for layer in self._affine()
@@ -187,6 +206,7 @@ class GaussianMLP(Network):
         return _MeanMap(
             tuple((weight.T.contiguous(), bias.clone()) for weight, bias in layers),
             self.sigmoid_mean,
+            self.activation,
         )
 
     def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
@@ -272,27 +292,31 @@ class _MeanMap:
     Arguments:
         layers: Transposed weight (in, out) and bias of each.
         sigmoid: Whether the mean passes through a sigmoid.
+        activation: What follows the hidden ones, by its name in :data:`ACTIVATIONS`.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
     sigmoid: bool
+    activation: str
 
     def to(self, dtype: torch.dtype) -> "_MeanMap":
         layers = tuple((weight.to(dtype), bias.to(dtype)) for weight, bias in self.layers)
-        return _MeanMap(layers, self.sigmoid)
+        return _MeanMap(layers, self.sigmoid, self.activation)
 
     def __call__(self, x: Tensor) -> Tensor:
         *hidden, (weight, bias) = self.layers
+        activation = ACTIVATIONS[self.activation]
         for inner, inner_bias in hidden:
-            x = torch.tanh(torch.addmm(inner_bias, x, inner))
+            x = activation(torch.addmm(inner_bias, x, inner))
         mean = torch.addmm(bias, x, weight)
         return mean.sigmoid() if self.sigmoid else mean
 
     def push(self, x: Tensor, tangents: Tensor) -> Tensor:
         *hidden, (weight, bias) = self.layers
+        activation = SLOPES[self.activation]
         for inner, inner_bias in hidden:
-            x = torch.tanh(torch.addmm(inner_bias, x, inner))
-            tangents = (tangents @ inner) * (1 - x * x)
+            x, slope = activation(torch.addmm(inner_bias, x, inner))
+            tangents = (tangents @ inner) * slope
         if not self.sigmoid:
             return tangents @ weight
         mean = torch.addmm(bias, x, weight).sigmoid_()

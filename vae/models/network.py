@@ -108,7 +108,14 @@ class Networks(Protocol):
 
 
 class Network(nn.Module):
-    """A map from a vector to a diagonal Gaussian; every other method may have no answer."""
+    """A map from a vector to a diagonal Gaussian; every other method may have no answer.
+
+    Attributes:
+        activation: What lies between the layers that :meth:`layers` tells of, if it tells of any,
+            by its name in :data:`vae.models.mlp.ACTIVATIONS`.
+    """
+
+    activation: str = "tanh"
 
     def forward(self, x: Tensor) -> Gaussian:
         """The Gaussian given x. Shapes: (*, in_features) -> (*, D) each."""
@@ -126,7 +133,8 @@ class Network(nn.Module):
         return None
 
     def layers(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
-        """Weights of affine layers with tanh between them, for an implementation elsewhere.
+        """Weights of affine layers with the activation between them, for an implementation
+        elsewhere.
 
         Returns:
             (weight, bias) of each, float32, of shape (out, in) and (out,). The last layer's first
