@@ -24,7 +24,17 @@ export class Encoder {
    * @returns {{mean: Float32Array, deviation: Float32Array}}  K each.
    */
   encode(bytes) {
-    let x = Float32Array.from(bytes, (byte) => byte / 255);
+    return this.posterior(Float32Array.from(bytes, (byte) => byte / 255));
+  }
+
+  /**
+   * The posterior of pixels that are no whole grey levels.
+   *
+   * @param {Float32Array} pixels  D of them, in units of [0, 1].
+   * @returns {{mean: Float32Array, deviation: Float32Array}}  K each.
+   */
+  posterior(pixels) {
+    let x = pixels;
     this.layers.forEach((layer, depth) => {
       const y = new Float32Array(layer.bias.length);
       affine(layer, x, y);
