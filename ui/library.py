@@ -1,6 +1,7 @@
 """The models and data sets on this machine: listed, and read once for all visitors."""
 
 __all__ = [
+    "DEFAULT",
     "Choice",
     "Stored",
     "dataset_is_here",

@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 
 PAGES = (
     ("explore", "Explore", ":material/explore:"),
+    ("learn", "Learn", ":material/school:"),
     ("manifold", "Manifold", ":material/grid_on:"),
     ("reconstruct", "Reconstruct", ":material/compare:"),
     ("morph", "Morph", ":material/animation:"),

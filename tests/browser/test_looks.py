@@ -12,7 +12,7 @@ from vae.runs import create, trainer
 from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("explore", "manifold", "reconstruct", "morph", "train", "data")
+PAGES = ("explore", "learn", "manifold", "reconstruct", "morph", "train", "data")
 PROJECTOR = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 844}
 

@@ -19,7 +19,7 @@ from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("explore", "manifold", "reconstruct")
-EVERY_PAGE = (*PAGES, "morph", "train", "data")
+EVERY_PAGE = (*PAGES, "learn", "morph", "train", "data")
 SIZES = {"wide": (1280, 900), "narrow": (380, 800)}
 
 

@@ -7,8 +7,16 @@ import pytest
 
 from ui.browser import HERE, constant, script
 
-DOORS = "streamlit.js", "standalone.js", "page.js", "weights.js", "arrows.js", "photo_frame.js"
-DOORS += ("labels.js",)
+DOORS = (
+    "streamlit.js",
+    "standalone.js",
+    "page.js",
+    "learn.js",
+    "weights.js",
+    "arrows.js",
+    "labels.js",
+    "photo_frame.js",
+)
 MODULES = sorted(path.name for path in HERE.glob("*.js"))
 
 

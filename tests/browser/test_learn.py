@@ -1,0 +1,262 @@
+"""The lesson in a real Chromium: its figures are the library's, and hands and keys work."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+from scipy.integrate import simpson
+
+from tests.conftest import link_frey
+from vae import load_checkpoint
+from vae.latent.evidence import judge
+from vae.models.gaussian import Gaussian
+from vae.models.vae import VAE
+
+ROOT = Path(__file__).parents[2]
+
+# What stands behind the screen: `held(box)` of the lesson's element.
+HELD = """box => {
+    const { lesson } = (box.getRootNode().host ?? box.parentElement).visageLesson;
+    const step = lesson.steps[1];
+    const { subject } = lesson;
+    const { given, nodes } = subject;
+    const answer = subject.answers.get(given);
+    return {
+        x: [...given.x], z: given.z, q: step.hand.q, terms: step.terms,
+        noise: [...nodes.noise], weights: [...nodes.weights],
+        logPx: answer?.evidence.logPx, peak: answer?.evidence.peak,
+        curvature: answer?.evidence.curvature, best: answer?.best, encoder: answer?.encoder,
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def app(app_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    data, runs = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("runs")
+    link_frey(data)
+    folders = {"VISAGE_DATA": str(data), "VISAGE_RUNS": str(runs), "VISAGE_READ_ONLY": ""}
+    with app_server(ROOT / "app.py", folders) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def model() -> VAE:
+    return load_checkpoint(ROOT / "checkpoints" / "frey-2d.safetensors").model.double()
+
+
+@pytest.fixture
+def lesson(page: Page) -> Iterator[Page]:
+    """A page that takes note of what goes wrong in it."""
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    assert not problems
+
+
+def opened(page: Page, app: str, step: str) -> Page:
+    page.goto(f"{app}/learn{step}")
+    expect(page.locator(".lesson")).to_have_attribute("data-state", "ready")
+    return page
+
+
+def known(page: Page) -> dict:
+    """What the step holds once all of the face is known."""
+    expect(page.locator("[data-step=infer]")).to_have_attribute("data-state", "known")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    return page.locator(".lesson").evaluate(HELD)
+
+
+def figure(page: Page, name: str) -> float:
+    text = page.locator(f"[data-figure={name}]").inner_text()
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def library_elbo(model: VAE, held: dict, q: dict) -> dict[str, float]:
+    """The ELBO of q by the noise that the browser had."""
+    posterior = Gaussian(
+        torch.tensor([q["mean"]]).double(), 2 * torch.tensor([q["deviation"]]).double().log()
+    )
+    noise = torch.tensor(held["noise"]).double().reshape(-1, 1, 2)
+    x = torch.tensor([held["x"]]).double()
+    found = model.decode(posterior.sample(noise)).log_prob(x)[:, 0]
+    likelihood = float(torch.tensor(held["weights"]).double() @ found)
+    kl = float(posterior.kl_from_prior().sum())
+    return {"logLikelihood": likelihood, "kl": kl, "elbo": likelihood - kl}
+
+
+def integral(model: VAE, x: list[float], peak: list[float], curvature: list[float]) -> float:
+    """log p(x) by SciPy: Simpson's rule on a fine grid around a peak."""
+    xx, xy, yy = curvature
+    covariance = np.linalg.inv(np.array([[xx, xy], [xy, yy]]))
+    axes = [
+        np.linspace(at - 12 * deviation, at + 12 * deviation, 161)
+        for at, deviation in zip(peak, np.sqrt(np.diag(covariance)), strict=True)
+    ]
+    z = torch.tensor(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2))
+    image = torch.tensor([x]).double()
+    value = torch.cat(
+        [
+            model.decode(part).log_prob(image) - part.square().sum(dim=1) / 2
+            for part in z.split(4000)
+        ]
+    )
+    value = value.reshape(161, 161).numpy() - np.log(2 * np.pi)
+    highest = value.max()
+    inner = simpson(np.exp(value - highest), x=axes[1])
+    return float(highest + np.log(simpson(inner, x=axes[0])))
+
+
+@torch.no_grad()
+def test_the_figures_are_the_librarys(lesson, app, model):
+    page = opened(lesson, app, "?step=2")
+    held = known(page)
+    # q is the prior at first.
+    assert held["q"] == {"mean": [0, 0], "deviation": [1, 1]}
+    assert held["terms"]["kl"] == 0
+    for press in (None, "Let the encoder try", "Climb"):
+        if press:
+            page.get_by_role("button", name=press).click()
+            expect(page.locator("[data-step=infer] .said")).not_to_be_empty()
+        held = known(page)
+        expected = library_elbo(model, held, held["q"])
+        for name, value in expected.items():
+            assert held["terms"][name] == pytest.approx(value, abs=1e-3)
+        assert figure(page, "likelihood") == pytest.approx(expected["logLikelihood"], abs=0.06)
+        assert figure(page, "kl") == pytest.approx(expected["kl"], abs=0.06)
+        assert figure(page, "elbo") == pytest.approx(expected["elbo"], abs=0.06)
+        assert figure(page, "gap") == pytest.approx(held["logPx"] - expected["elbo"], abs=0.06)
+    expected = integral(model, held["x"], held["peak"], held["curvature"])
+    assert held["logPx"] == pytest.approx(expected, abs=0.1)
+    assert figure(page, "px") == pytest.approx(expected, abs=0.15)
+
+
+def test_every_face_is_judged_as_the_library_does(lesson, app):
+    page = opened(lesson, app, "?step=2")
+    faces = page.locator(".faces button")
+    assert faces.count() >= 8
+    found = []
+    for place in range(faces.count()):
+        faces.nth(place).click()
+        expect(faces.nth(place)).to_have_attribute("aria-pressed", "true")
+        found.append(known(page))
+    single = load_checkpoint(ROOT / "checkpoints" / "frey-2d.safetensors").model
+    evidence = judge(single, np.array([held["x"] for held in found], dtype=np.float32))
+    assert [held["logPx"] for held in found] == pytest.approx(evidence.log_px, abs=0.1)
+    best = np.array([held["best"]["terms"]["elbo"] for held in found])
+    assert (best > evidence.refined_elbo - 0.1).all()
+    assert (best < evidence.log_px + 0.01).all()
+    encoder = [held["encoder"]["terms"]["elbo"] for held in found]
+    assert encoder == pytest.approx(evidence.encoder_elbo, abs=0.05, rel=1e-3)
+
+
+def test_q_is_dragged_and_stretched(lesson, app):
+    page = opened(lesson, app, "?step=2")
+    before = known(page)
+    box = page.locator("[data-step=infer] .field").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    unit = box["width"] / 8
+    # The mean, by its middle: one to the right and half upwards.
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + unit, middle[1] - unit / 2, steps=5)
+    page.mouse.up()
+    held = known(page)
+    assert held["q"]["mean"] == pytest.approx([1, 0.5], abs=0.03)
+    assert held["terms"]["kl"] == pytest.approx((1 + 0.25) / 2, abs=0.05)
+    # The first deviation, by its square: to a half.
+    page.mouse.move(middle[0] + 2 * unit, middle[1] - unit / 2)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 1.5 * unit, middle[1] - unit / 2, steps=5)
+    page.mouse.up()
+    held = known(page)
+    assert held["q"]["deviation"] == pytest.approx([0.5, 1], abs=0.03)
+    assert figure(page, "kl") == pytest.approx(held["terms"]["kl"], abs=0.06)
+    assert figure(page, "px") == pytest.approx(before["logPx"], abs=0.06)
+    # Keys: a quarter of a deviation, and with Shift a tenth wider.
+    field = page.locator("[data-step=infer] .field")
+    field.press("ArrowRight")
+    field.press("Shift+ArrowUp")
+    after = known(page)
+    assert after["q"]["mean"][0] == pytest.approx(held["q"]["mean"][0] + 0.125, abs=0.01)
+    assert after["q"]["deviation"][1] == pytest.approx(1.1, abs=0.04)
+
+
+def test_each_step_has_its_link_and_arrow_keys_go_on(lesson, app):
+    page = opened(lesson, app, "")
+    shown = page.locator(".lesson section:visible h2")
+    expect(shown).to_have_text("Generate")
+    page.keyboard.press("ArrowRight")
+    expect(shown).to_have_text("Infer: be the encoder")
+    expect(page).to_have_url(re.compile(r"[?&]step=2\b"))
+    page.reload()
+    expect(shown).to_have_text("Infer: be the encoder")
+    page.keyboard.press("ArrowLeft")
+    expect(shown).to_have_text("Generate")
+    expect(page).not_to_have_url(re.compile("step="))
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("document.fullscreenElement !== null")
+    page.keyboard.press("PageDown")
+    expect(shown).to_have_text("Infer: be the encoder")
+
+
+def test_darts_fall_as_the_prior_says(lesson, app):
+    page = opened(lesson, app, "")
+    for _ in range(10):
+        page.get_by_role("button", name="Throw a hundred").click()
+    expect(page.locator(".thrown")).to_have_text("1,001 darts")
+    fell = page.locator(".tally td:nth-child(2)").all_inner_texts()
+    for count, expected in zip(fell, (0.393, 0.865, 0.989), strict=True):
+        share = int(count) / 1001
+        assert share == pytest.approx(expected, abs=6 * np.sqrt(expected * (1 - expected) / 1001))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_step_fits_a_phone(browser: Browser, app, scheme):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{app}/learn")
+    expect(page.locator(".lesson")).to_have_attribute("data-state", "ready")
+    steps = page.locator(".steps button")
+    for place in range(steps.count()):
+        steps.nth(place).click()
+        expect(steps.nth(place)).to_have_attribute("aria-current", "step")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        field = page.locator(".lesson section:visible .field").first.bounding_box()
+        assert field["width"] > 300
+    context.close()
+
+
+def test_the_noise_stays_and_the_faces_move_along(lesson, app):
+    page = opened(lesson, app, "?step=3")
+    sixteen = page.locator(".sixteen canvas")
+    expect(sixteen).to_have_count(16)
+    held = """box => {
+        const { lesson } = (box.getRootNode().host ?? box.parentElement).visageLesson;
+        const { hand, noise, found, slope } = lesson.steps[2];
+        return { q: hand.q, noise: [...noise], pathwise: [...found.pathwise], slope };
+    }"""
+    picture = "canvases => canvases.map(canvas => canvas.toDataURL())"
+    before, faces = page.locator(".lesson").evaluate(held), sixteen.evaluate_all(picture)
+    field = page.locator("[data-step=reparametrise] .field")
+    box = field.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    page.wait_for_function("() => new Promise(done => requestAnimationFrame(() => done(true)))")
+    after = page.locator(".lesson").evaluate(held)
+    assert after["noise"] == before["noise"]
+    assert after["q"]["mean"][0] > before["q"]["mean"][0] + 0.1
+    assert after["q"]["deviation"] == before["q"]["deviation"]
+    assert all(new != old for new, old in zip(sixteen.evaluate_all(picture), faces, strict=True))
+    page.get_by_role("button", name="To the encoder’s q").click()
+    expect(page.locator(".verdict")).to_contain_text("times as widely")
+    held_there = page.locator(".lesson").evaluate(held)
+    # Of fifty estimates through z the mean is about the slope.
+    draws = np.array(held_there["pathwise"]).reshape(-1, 2)
+    error = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
+    assert (np.abs(draws.mean(axis=0) - held_there["slope"]) < 6 * error + 1e-6).all()
