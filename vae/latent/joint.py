@@ -19,16 +19,19 @@ import torch
 from torch import Tensor
 
 from vae.datasets.faces import Pixels
+from vae.models.gaussian import Gaussian
 from vae.models.vae import VAE
 
 # Values that are decoded at once: as many as a processor's caches hold.
 DECODED = 2**19
 
-# Finite differences of slopes are taken over this distance on either side.
-NEARBY = 1e-4
+# Finite differences of slopes are taken over this distance.
+NEARBY = 1e-5
 
-# Shares of Newton's step that are tried, all at once.
-SHARES = (2.0, 1.0, 0.5, 0.2, 0.05, 0.01, 0.001)
+# Shares of Newton's step that are tried, all at once, where the whole of it gains less than this
+# share of what it promises.
+SHARES = (2.0, 0.5, 0.2, 0.05, 0.01, 0.001)
+KEPT = 0.8
 
 # A curvature below this is taken for this: the prior alone has 1.
 FLATTEST = 0.1
@@ -113,14 +116,12 @@ class Joint:
             found.append(slope.nan_to_num(0, 0, 0))
         return torch.cat(found) if found else z
 
-    def curvatures(self, owner: Tensor, z: Tensor) -> Tensor:
-        """The Hessian by z, by differences of slopes, (N, K, K)."""
+    def curvatures(self, owner: Tensor, z: Tensor, slopes: Tensor) -> Tensor:
+        """The Hessian by z, by how much slopes differ from those at z itself, (N, K, K)."""
         dim = z.shape[1]
-        steps = NEARBY * torch.cat([torch.eye(dim), -torch.eye(dim)]).to(z)
-        around = (z[:, None] + steps).reshape(-1, dim)
-        slopes = self.slopes(owner.repeat_interleave(2 * dim), around)
-        ahead, behind = slopes.reshape(-1, 2, dim, dim).unbind(1)
-        hessian = (ahead - behind) / (2 * NEARBY)
+        around = (z[:, None] + NEARBY * torch.eye(dim).to(z)).reshape(-1, dim)
+        ahead = self.slopes(owner.repeat_interleave(dim), around).reshape(-1, dim, dim)
+        hessian = (ahead - slopes[:, None]) / NEARBY
         return 0.5 * (hessian + hessian.mT)
 
     def climb(self, owner: Tensor, z: Tensor, steps: int = 40) -> Peaks:
@@ -141,20 +142,29 @@ class Joint:
                 break
             whose, here = owner[climbing], z[climbing]
             slope = self.slopes(whose, here)
-            size, axes = torch.linalg.eigh(-self.curvatures(whose, here))
+            size, axes = torch.linalg.eigh(-self.curvatures(whose, here, slope))
             size = size.abs().clamp(min=FLATTEST)
             precision[climbing] = axes @ (size[:, :, None] * axes.mT)
             along = (axes.mT @ slope[:, :, None])[:, :, 0]
             step = (axes @ (along / size)[:, :, None])[:, :, 0]
             promised = 0.5 * (along.square() / size).sum(dim=1)
 
-            trials = here[:, None] + shares[:, None] * step[:, None]
-            heights = self(whose.repeat_interleave(len(shares)), trials.reshape(-1, z.shape[1]))
-            highest, which = heights.reshape(len(here), -1).max(dim=1)
-            rises = highest > height[climbing]
-            z[climbing] = torch.where(
-                rises[:, None], trials[torch.arange(len(here)), which], z[climbing]
+            there = here + step
+            highest = self(whose, there)
+            # Where the whole step keeps what it promised no share of it is tried.
+            short = torch.nonzero(highest - height[climbing] < KEPT * promised)[:, 0]
+            trials = here[short, None] + shares[:, None] * step[short, None]
+            heights = self(
+                whose[short].repeat_interleave(len(shares)), trials.reshape(-1, z.shape[1])
             )
+            best, which = heights.reshape(-1, len(shares)).max(dim=1)
+            better = best > highest[short]
+            highest[short] = torch.where(better, best, highest[short])
+            there[short] = torch.where(
+                better[:, None], trials[torch.arange(len(short)), which], there[short]
+            )
+            rises = highest > height[climbing]
+            z[climbing] = torch.where(rises[:, None], there, z[climbing])
             height[climbing] = torch.where(rises, highest, height[climbing])
 
             summit = torch.full((len(self),), -math.inf).to(z)
@@ -191,7 +201,28 @@ def likelihoods(model: VAE, x: Tensor, z: Tensor) -> Tensor:
     device = next(model.parameters()).device
     found = []
     with torch.inference_mode():
-        for part in z.split(max(1, DECODED // x.numel())):
-            decoded = model.decode(part[:, None].to(device))
-            found.append(decoded.log_prob(x[None].to(device)).cpu())
+        # A Gaussian and nothing that is one with more to it.
+        is_gaussian = type(model.decode(z[:1].to(device))) is Gaussian
+        for part in z.split(max(1, DECODED // (x.shape[1] if is_gaussian else x.numel()))):
+            if is_gaussian:
+                value = _of_all(Gaussian(*model.decode(part.to(device))), x.to(device)).float()
+            else:
+                value = model.decode(part[:, None].to(device)).log_prob(x[None].to(device))
+            found.append(value.cpu())
     return torch.cat(found).nan_to_num(-math.inf, -math.inf, -math.inf)
+
+
+def _of_all(decoded: Gaussian, x: Tensor) -> Tensor:
+    r"""The log-density of every image (n, D) under every Gaussian (N, D): (N, n), float64.
+
+    Squares are multiplied out, :math:`\sum x^2 / \sigma^2 - 2 \sum x \mu / \sigma^2 +
+    \sum \mu^2 / \sigma^2`, so that no image meets a Gaussian but in a product of matrices.
+    """
+    # What is left of large terms would be nothing in single precision.
+    mean, log_var = (part.double() for part in decoded)
+    x = x.double()
+    precision = torch.exp(-log_var)
+    weighted = mean * precision
+    squares = precision @ x.square().T - 2 * weighted @ x.T
+    alone = (mean * weighted + log_var + math.log(2 * math.pi)).sum(dim=1, keepdim=True)
+    return -0.5 * (squares + alone)

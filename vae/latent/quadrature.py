@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae.latent.joint import Joint, Peaks, likelihoods
+from vae.latent.joint import HOPELESS, Joint, Peaks, likelihoods
 from vae.models.vae import VAE
 
 # The first grid reaches this far to either side, with so many points a side for 1 and 2 latents.
@@ -47,6 +47,10 @@ LEFT_OUT = 16.0
 
 # Summits of each grid that are climbed from.
 SUMMITS = 12
+
+# A peak may rise above a grid's summit by this many times as much as the summit above its
+# neighbours.
+STEEPER = 2
 
 # The lattice's spacing in standard deviations, and how far it reaches at first.
 SPACING = 0.75
@@ -101,7 +105,7 @@ def search(model: VAE, joint: Joint) -> tuple[Tensor, Tensor]:
         value = likelihood - 0.5 * z.square().sum(dim=1, keepdim=True)
         best[looking] = torch.maximum(best[looking], value.amax(dim=0))
         likeliest[looking] = torch.maximum(likeliest[looking], likelihood.amax(dim=0))
-        place, whose = _summits(value, side, dim)
+        place, whose = _summits(value, best[looking], side, dim)
         owners.append(looking[whose])
         starts.append(z[place])
         gain = likeliest[looking] - best[looking] + LEFT_OUT
@@ -158,14 +162,21 @@ def integrate(joint: Joint, peaks: Peaks) -> Integral:
     return found
 
 
-def _summits(value: Tensor, side: int, dim: int) -> tuple[Tensor, Tensor]:
-    """The highest points of a grid that no neighbour exceeds: their places, and whose they are."""
+def _summits(value: Tensor, best: Tensor, side: int, dim: int) -> tuple[Tensor, Tensor]:
+    """The highest points of a grid that no neighbour exceeds: their places, and whose they are.
+
+    Between its points a peak may be higher than on them, by about as much as they are higher than
+    their neighbours. What is lower than the best by far more than that is none to climb.
+    """
     grid = value.T.reshape(-1, 1, *[side] * dim)
     pool = torch.nn.functional.max_pool1d if dim == 1 else torch.nn.functional.max_pool2d
     summit = (grid >= pool(grid, 3, 1, 1)).reshape(len(grid), -1)
     heights = torch.where(summit, value.T, -math.inf)
     top, places = heights.topk(SUMMITS, dim=1)
-    whose, rank = torch.nonzero(top.isfinite(), as_tuple=True)
+    lowest = -pool(torch.where(grid.isfinite(), -grid, -math.inf), 3, 1, 1).reshape(len(grid), -1)
+    drop = top - lowest.gather(1, places)
+    worth = top.isfinite() & (top + STEEPER * drop + HOPELESS > best[:, None])
+    whose, rank = torch.nonzero(worth, as_tuple=True)
     return places[whose, rank], whose
 
 
