@@ -107,7 +107,9 @@ def test_a_run_chooses_it_by_its_name():
     assert TrainingConfig(network="waves").architecture((28, 23)).network == Waves()
     # What was begun when there was one kind.
     assert TrainingConfig.of({"hidden_dims": [9]}).architecture((28, 23)).network == MLP((9,))
-    with pytest.raises(VisageError, match="A network is one of mlp, gated, waves, not 'magic'"):
+    with pytest.raises(
+        VisageError, match="A network is one of mlp, conv, gated, waves, not 'magic'"
+    ):
         TrainingConfig(network="magic")
 
 

@@ -14,7 +14,7 @@ from vae import datasets, runs
 from vae.datasets.faces import SPLITS, usual_test_share
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
-from vae.models.architecture import KINDS
+from vae.models.architecture import AUTO, KINDS, PERCEPTRONS_VALUES
 from vae.models.likelihoods import LIKELIHOODS
 from vae.runs import Run
 from vae.training.memory import check_memory
@@ -136,17 +136,18 @@ def choose_model() -> dict:
         key=f"new_hidden_{recipe}_{suggested}",
         persist_state="session",
         help="Units of each hidden layer of the encoder, such as 200 200; the decoder has the "
-        "same in reverse order.",
+        "same in reverse order. Of a network conv, its width under More counts instead.",
     )
     choices = {"latent_dim": latent_dim, "recipe": recipe, "hidden": hidden}
     # With one kind there is nothing to choose.
     if len(KINDS) > 1:
         choices["network"] = st.selectbox(
             "Network",
-            list(KINDS),
+            [AUTO, *KINDS],
             key="new_network",
             persist_state="session",
-            help="What the layers are.  \n"
+            help="What the layers are.  \n**auto** is mlp for images of up to "
+            f"{PERCEPTRONS_VALUES:,} values, such as grey ones of 45×45, and conv for larger.  \n"
             + "  \n".join(f"**{name}** is {kind.in_general}." for name, kind in KINDS.items()),
         )
     choices["likelihood"] = choose_likelihood()

@@ -15,8 +15,9 @@ from vae.commands.data_sets import store
 from vae.commands.terminal import SpreadOptions, as_json, nats
 from vae.datasets.faces import SPLITS
 from vae.errors import VisageError
-from vae.models.architecture import KINDS
+from vae.models.architecture import AUTO, KINDS
 from vae.models.checkpoint import read_card
+from vae.models.conv import WIDTHS
 from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import ACTIVATIONS
 from vae.models.objective import OBJECTIVES
@@ -34,8 +35,22 @@ TRAINING_OPTIONS = (
         help="A name, or the path of whatever 'datasets --add' takes, which is stored first.",
     ),
     click.option("--latent-dim", type=int, default=2, show_default=True),
-    click.option("--network", default="mlp", show_default=True, help=", ".join(KINDS)),
-    click.option("--hidden", type=int, multiple=True, help="Units of each hidden layer: 200 200."),
+    click.option(
+        "--network",
+        help=f"{', '.join(KINDS)}; if not given, mlp for small images and conv for larger ones.",
+    ),
+    click.option(
+        "--hidden",
+        type=int,
+        multiple=True,
+        help="Units of each hidden layer: 200 200. With no --network, it is an mlp.",
+    ),
+    click.option(
+        "--width",
+        default="medium",
+        show_default=True,
+        help=f"Of a conv network: {', '.join(WIDTHS)}.",
+    ),
     click.option("--batch-size", type=int, default=100, show_default=True),
     click.option("--steps", type=int, help="Optimiser steps; the recipe's if not given."),
     click.option("--learning-rate", type=float, help="The highest; the recipe's if not given."),
@@ -125,6 +140,8 @@ def configured(options: Mapping[str, Any]) -> TrainingConfig:
     chosen: dict[str, Any] = {RENAMED.get(name, name): value for name, value in options.items()}
     for name in ("hidden_dims", "steps", "learning_rate", "test", "objective", "samples"):
         chosen[name] = THE_RECIPES if chosen[name] in (None, ()) else chosen[name]
+    # Layers are a perceptron's.
+    chosen["network"] = chosen["network"] or ("mlp" if options["hidden"] else AUTO)
     chosen["dataset"] = name_of(chosen["dataset"])
     return TrainingConfig(**chosen)
 

@@ -5,7 +5,15 @@ what can be chosen, a :class:`vae.models.network.Networks`, which makes its enco
 Named in :data:`KINDS` it can be chosen, trained, stored, loaded and shown.
 """
 
-__all__ = ["KINDS", "Architecture", "check_sizes", "networks"]
+__all__ = [
+    "AUTO",
+    "KINDS",
+    "PERCEPTRONS_VALUES",
+    "Architecture",
+    "check_sizes",
+    "networks",
+    "usual_kind",
+]
 
 import dataclasses
 import math
@@ -14,12 +22,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vae.errors import VisageError
+from vae.models.conv import SIDES, Conv
 from vae.models.gated import Gated
 from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import MLP
 from vae.models.network import Networks
 
-KINDS: dict[str, type[Networks]] = {kind.kind: kind for kind in (MLP, Gated)}
+KINDS: dict[str, type[Networks]] = {kind.kind: kind for kind in (MLP, Conv, Gated)}
+
+# The kind that is told by the images' size, and up to how many values an image it is a perceptron.
+AUTO = "auto"
+PERCEPTRONS_VALUES = 2**11
 
 # Beyond these a model is refused before it is made: nobody could turn more latents, one image of
 # more values takes as much memory as a whole set, and no model of this project comes near so many
@@ -113,6 +126,12 @@ class Architecture:
         """The number of parameters."""
         likelihood = LIKELIHOODS[self.likelihood].weight_count(self.image_shape)
         return self.network.weights(self.image_shape, self.latent_dim) + likelihood
+
+
+def usual_kind(image_shape: Sequence[int]) -> str:
+    """The kind of network for images of a shape where nobody chose it."""
+    fits = all(SIDES[0] <= side <= SIDES[1] for side in image_shape[:2])
+    return "conv" if fits and math.prod(image_shape) > PERCEPTRONS_VALUES else "mlp"
 
 
 def networks(name: str, choices: Mapping[str, Any]) -> Networks:

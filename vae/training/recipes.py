@@ -20,7 +20,7 @@ from typing import Any
 
 from vae.datasets.faces import usual_test_share
 from vae.errors import VisageError
-from vae.models.architecture import Architecture, networks
+from vae.models.architecture import AUTO, Architecture, networks, usual_kind
 from vae.models.likelihoods import LIKELIHOODS
 from vae.models.objective import OBJECTIVES
 from vae.training.optimizers import OPTIMIZERS
@@ -187,8 +187,12 @@ class TrainingConfig:
         training_images: How many images of the training set are learnt from, evenly spaced ones;
             None for all of them. Validation and test stay as they are.
         network: The kind of encoder and decoder, by its name in
-            :data:`vae.models.architecture.KINDS`; runs that were begun when there was one kind
-            are of ``mlp``. What else is chosen here is given to it where it has a field for it.
+            :data:`vae.models.architecture.KINDS`, or ``auto`` for the one that
+            :func:`vae.models.architecture.usual_kind` says of the images; runs that were begun
+            when there was one kind are of ``mlp``. What else is chosen here is given to it where
+            it has a field for it.
+        width: How wide a convolutional network is, by its name in
+            :data:`vae.models.conv.WIDTHS`.
         whole_recipe: What it says, which is kept with the run: one that is resumed under a later
             version goes on as it began. By default what the name means today, and so it is for
             runs that were begun when the name alone was kept.
@@ -210,7 +214,7 @@ class TrainingConfig:
     seed: int = 0
     recipe: str = "default"
     device: str = "auto"
-    network: str = "mlp"
+    network: str = AUTO
     likelihood: str = "gaussian"
     objective: str = THE_RECIPES
     samples: int = THE_RECIPES
@@ -218,6 +222,7 @@ class TrainingConfig:
     beta_warmup: int = 0
     activation: str = "tanh"
     training_images: int | None = None
+    width: str = "medium"
     whole_recipe: Recipe = THE_RECIPES
 
     def __post_init__(self):
@@ -228,7 +233,8 @@ class TrainingConfig:
         rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
         steps = steps_of(recipe, self.likelihood) if self.steps is None else self.steps
         object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
-        networks(self.network, vars(self))
+        for kind in ("mlp", "conv") if self.network == AUTO else (self.network,):
+            networks(kind, vars(self))
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "learning_rate", rate)
         self._choose_objective(recipe)
@@ -291,9 +297,11 @@ class TrainingConfig:
 
     def set_by_recipe(self) -> dict[str, tuple[Any, Any]]:
         """What the recipe says of what a person may choose, and what this run has, by name."""
+        # Hidden layers are nothing to a convolutional network.
+        layers = () if self.network == "conv" else ("hidden_dims",)
         return {
             name: (getattr(self.whole_recipe, name), getattr(self, name))
-            for name in ("hidden_dims", "learning_rate")
+            for name in (*layers, "learning_rate")
         } | {"steps": (steps_of(self.whole_recipe, self.likelihood), self.steps)}
 
     def recipe_in_words(self) -> str:
@@ -317,7 +325,7 @@ class TrainingConfig:
         """
         whole = values.get("whole_recipe")
         recipe = THE_RECIPES if whole is None else Recipe(**whole)
-        return cls(**{"test": 0.0, **values, "whole_recipe": recipe})
+        return cls(**{"test": 0.0, "network": "mlp", **values, "whole_recipe": recipe})
 
     def architecture(self, image_shape: tuple[int, ...]) -> Architecture:
         """What the model of images of this shape is built from.
@@ -325,8 +333,9 @@ class TrainingConfig:
         Raises:
             VisageError: It would be too large.
         """
+        kind = usual_kind(image_shape) if self.network == AUTO else self.network
         return Architecture(
-            image_shape, self.latent_dim, networks(self.network, vars(self)), self.likelihood
+            image_shape, self.latent_dim, networks(kind, vars(self)), self.likelihood
         )
 
     @property

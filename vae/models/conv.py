@@ -1,0 +1,359 @@
+r"""Convolutional networks for images larger than a thumbnail, small enough for a browser to draw.
+
+References:
+    Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
+    Neural Network (Shi et al., 2016), of the layers that enlarge https://arxiv.org/abs/1609.05158
+"""
+
+__all__ = ["WIDTHS", "Conv", "Plan"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vae.errors import VisageError
+from vae.models.gaussian import Gaussian
+from vae.models.mlp import ACTIVATIONS
+from vae.models.network import Graph, Network
+
+# Channels between two convolutions, and units of the layer between them and the latents.
+WIDTHS = {"small": (8, 128), "medium": (16, 200), "large": (32, 320)}
+
+# The sides of images that these networks are for.
+SIDES = 16, 128
+
+# Up to this side two layers enlarge, each twofold; beyond it three, so that the grid where they
+# begin, which has most of the weights, stays about as large.
+TWO_STAGES = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sizes of networks for images of one shape.
+
+    Arguments:
+        height: Of an image; so are the others.
+        width: Pixels.
+        colours: 3, or 1 for grey.
+        stages: How many layers enlarge.
+        channels: Between two of them.
+        units: Of the dense layer.
+    """
+
+    height: int
+    width: int
+    colours: int
+    stages: int
+    channels: int
+    units: int
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns where the first layer that enlarges begins."""
+        factor = 2**self.stages
+        return -(-self.height // factor), -(-self.width // factor)
+
+    @property
+    def cells(self) -> int:
+        """The values there."""
+        rows, columns = self.grid
+        return self.channels * rows * columns
+
+    @property
+    def values(self) -> int:
+        """The number D of values in one image."""
+        return self.height * self.width * self.colours
+
+    @property
+    def enlarged(self) -> list[int]:
+        """The channels that the decoder's convolutions give, before each four become one."""
+        return [*[4 * self.channels] * (self.stages - 1), 8 * self.colours]
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Encoder and decoder of sub-pixel convolutions that mirror each other.
+
+    Deeper ones, of four stages with less at each, learn less in equal time on a processor.
+
+    Arguments:
+        width: How wide they are, by its name in :data:`WIDTHS`.
+        activation: What follows each layer but the last, by its name in
+            :data:`vae.models.mlp.ACTIVATIONS`.
+
+    Raises:
+        VisageError: There is no such width or activation.
+    """
+
+    kind: ClassVar[str] = "conv"
+    in_general: ClassVar[str] = (
+        f"of convolutions, for images of {SIDES[0]} to {SIDES[1]} pixels a side: a fraction of "
+        "the weights, and as wide as its width says, whatever the hidden units"
+    )
+
+    width: str = "medium"
+    activation: str = "tanh"
+
+    def __post_init__(self):
+        for value, choices, what in (
+            (self.width, WIDTHS, "The width of a convolutional network"),
+            (self.activation, ACTIVATIONS, "An activation"),
+        ):
+            if value not in choices:
+                raise VisageError(
+                    f"{what} is one of {', '.join(choices)}, not '{str(value)[:100]}'."
+                )
+
+    def plan(self, image_shape: Sequence[int]) -> Plan:
+        """The sizes for images of a shape.
+
+        Raises:
+            VisageError: They are too small or too large for these networks.
+        """
+        height, width, *colours = image_shape
+        smallest, largest = SIDES
+        if not (smallest <= min(height, width) and max(height, width) <= largest):
+            raise VisageError(
+                f"The network conv is for images of {smallest} to {largest} pixels a side, not "
+                f"{height}×{width}: choose the network mlp, or store the images in another size."
+            )
+        stages = 2 if max(height, width) <= TWO_STAGES else 3
+        channels, units = WIDTHS[self.width]
+        return Plan(height, width, colours[0] if colours else 1, stages, channels, units)
+
+    def encoder(self, image_shape: Sequence[int], latent_dim: int) -> "ConvEncoder":
+        """A new encoder."""
+        return ConvEncoder(self.plan(image_shape), latent_dim, self.activation)
+
+    def decoder(self, image_shape: Sequence[int], latent_dim: int) -> "ConvDecoder":
+        """A new decoder."""
+        return ConvDecoder(self.plan(image_shape), latent_dim, self.activation)
+
+    def weights(self, image_shape: Sequence[int], latent_dim: int) -> int:
+        """The number of both networks' parameters, without making them."""
+        plan = self.plan(image_shape)
+        channels, units, cells = plan.channels, plan.units, plan.cells
+        between = 9 * 4 * channels * channels
+        encoder = 9 * 4 * plan.colours * channels + (plan.stages - 1) * between
+        encoder += plan.stages * channels + (cells + 1) * units + (units + 1) * 2 * latent_dim
+        decoder = (latent_dim + 1) * units + (units + 1) * cells
+        decoder += (plan.stages - 1) * (between + 4 * channels)
+        decoder += 9 * 8 * plan.colours * channels + 2 * plan.values
+        return encoder + decoder
+
+    def activations(self, image_shape: Sequence[int], latent_dim: int) -> int:
+        """The number of values between layers, an image, of both networks."""
+        plan = self.plan(image_shape)
+        # Each layer's values are also laid out anew, where four become one or one four.
+        grids = sum(4**stage for stage in range(plan.stages))
+        return 4 * plan.cells * grids + 2 * plan.units + 4 * plan.values + 2 * latent_dim
+
+    def in_words(self) -> str:
+        """What tells it from others of its kind."""
+        words = f"{self.width} conv"
+        return words if self.activation == "tanh" else f"{words} {self.activation}"
+
+
+class ConvEncoder(Network):
+    """Convolutions of images of which each four neighbours have become channels, then dense.
+
+    Arguments:
+        plan: The sizes.
+        latent_dim: The number K of latents.
+        activation: Its name.
+    """
+
+    def __init__(self, plan: Plan, latent_dim: int, activation: str):
+        super().__init__()
+        self.plan = plan
+        self.activation = activation
+        given = [4 * plan.colours, *[4 * plan.channels] * (plan.stages - 1)]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(channels, plan.channels, 3, padding=1) for channels in given
+        )
+        self.dense = nn.Linear(plan.cells, plan.units)
+        self.head = nn.Linear(plan.units, 2 * latent_dim)
+
+    def forward(self, x: Tensor) -> Gaussian:
+        """The Gaussian given x. Shapes: (*, D) -> (*, K) each."""
+        plan, activation = self.plan, ACTIVATIONS[self.activation]
+        batch = x.shape[:-1]
+        x = x.reshape(-1, plan.height, plan.width, plan.colours).permute(0, 3, 1, 2)
+        below, beside = _beyond(plan)
+        if below or beside:
+            x = functional.pad(x, (0, beside, 0, below))
+        for convolution in self.convolutions:
+            x = activation(convolution(functional.pixel_unshuffle(x, 2)))
+        x = self.head(activation(self.dense(x.flatten(1))))
+        mean, log_var = x.reshape(*batch, -1).chunk(2, dim=-1)
+        return Gaussian(mean, log_var)
+
+    def start_at(self, mean: Tensor, log_var: Tensor) -> None:
+        """As :meth:`Network.start_at`, by the head's bias."""
+        bias = self.head.bias.data
+        bias[: len(mean)] = mean
+        bias[len(mean) :] = log_var
+
+    def log_var_parameters(self) -> list[tuple[Tensor, slice]]:
+        """As :meth:`Network.log_var_parameters`: the second half of the head."""
+        rows = slice(self.head.out_features // 2, None)
+        return [(self.head.weight, rows), (self.head.bias, rows)]
+
+    def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
+        """As :meth:`Network.add_to`."""
+        plan = self.plan
+        images = _reshaped(graph, source, "images", [-1, plan.height, plan.width, plan.colours])
+        source = graph.node("Transpose", [images], "planes", perm=[0, 3, 1, 2])
+        below, beside = _beyond(plan)
+        if below or beside:
+            pads = graph.constant("beyond", torch.tensor([0, 0, 0, 0, 0, 0, below, beside]))
+            source = graph.node("Pad", [source, pads], "padded")
+        for depth, convolution in enumerate(self.convolutions):
+            assert isinstance(convolution, nn.Conv2d)
+            source = graph.node("SpaceToDepth", [source], f"folded{depth}", blocksize=2)
+            # ONNX lays the four neighbours before the channels.
+            out, given, *_ = convolution.weight.shape
+            weight = convolution.weight.reshape(out, given // 4, 4, 3, 3).transpose(1, 2)
+            source = _convolved(
+                graph, source, f"c{depth}", weight.reshape(out, given, 3, 3), convolution.bias
+            )
+            source = _activated(graph, source, f"h{depth}", self.activation)
+        source = graph.node("Flatten", [source], "flat")
+        source = _affine(graph, source, "dense", self.dense.weight, self.dense.bias)
+        source = _activated(graph, source, "units", self.activation)
+        mean, log_var = (
+            _affine(graph, source, f"head.{name}", weight, bias)
+            for name, weight, bias in zip(
+                ("mean", "log_var"),
+                self.head.weight.chunk(2),
+                self.head.bias.chunk(2),
+                strict=True,
+            )
+        )
+        return mean, log_var
+
+
+class ConvDecoder(Network):
+    r"""Dense, then convolutions whose channels become pixels, four by four.
+
+    Mean and log-variance are channels of the last one, and each pixel of both has a bias of its
+    own: the model starts as the mean image, and what is at the same place in all images need not
+    be drawn by a kernel that slides.
+
+    Arguments:
+        plan: The sizes.
+        latent_dim: The number K of latents.
+        activation: Its name.
+    """
+
+    def __init__(self, plan: Plan, latent_dim: int, activation: str):
+        super().__init__()
+        self.plan = plan
+        self.activation = activation
+        self.dense = nn.ModuleList(
+            [nn.Linear(latent_dim, plan.units), nn.Linear(plan.units, plan.cells)]
+        )
+        *inner, last = plan.enlarged
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(plan.channels, channels, 3, padding=1) for channels in inner
+        )
+        self.head = nn.Conv2d(plan.channels, last, 3, padding=1, bias=False)
+        self.bias = nn.Parameter(torch.zeros(2 * plan.values))
+
+    def forward(self, x: Tensor) -> Gaussian:
+        """The Gaussian given z. Shapes: (*, K) -> (*, D) each, the mean in (0, 1)."""
+        plan, activation = self.plan, ACTIVATIONS[self.activation]
+        batch = x.shape[:-1]
+        x = x.reshape(-1, x.shape[-1])
+        for layer in self.dense:
+            x = activation(layer(x))
+        x = x.reshape(-1, plan.channels, *plan.grid)
+        for convolution in self.convolutions:
+            # The activation before its values are laid out anew: they are the same.
+            x = functional.pixel_shuffle(activation(convolution(x)), 2)
+        x = functional.pixel_shuffle(self.head(x), 2)[..., : plan.height, : plan.width]
+        x = x.reshape(-1, 2, plan.colours, plan.height, plan.width).permute(0, 1, 3, 4, 2)
+        outputs = x.reshape(-1, 2 * plan.values) + self.bias
+        mean, log_var = outputs.reshape(*batch, -1).chunk(2, dim=-1)
+        return Gaussian(mean.sigmoid(), log_var)
+
+    def start_at(self, mean: Tensor, log_var: Tensor) -> None:
+        """As :meth:`Network.start_at`, by each pixel's bias."""
+        self.bias.data[: len(mean)] = mean.logit()
+        self.bias.data[len(mean) :] = log_var
+
+    def log_var_parameters(self) -> list[tuple[Tensor, slice]]:
+        """As :meth:`Network.log_var_parameters`: half of the last channels and of the biases."""
+        channels = slice(self.head.out_channels // 2, None)
+        return [(self.head.weight, channels), (self.bias, slice(self.plan.values, None))]
+
+    def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
+        """As :meth:`Network.add_to`."""
+        plan = self.plan
+        for depth, layer in enumerate(self.dense):
+            assert isinstance(layer, nn.Linear)
+            source = _affine(graph, source, f"a{depth}", layer.weight, layer.bias)
+            source = _activated(graph, source, f"h{depth}", self.activation)
+        source = _reshaped(graph, source, "cells", [-1, plan.channels, *plan.grid])
+        for depth, layer in enumerate([*self.convolutions, self.head]):
+            assert isinstance(layer, nn.Conv2d)
+            source = _convolved(graph, source, f"c{depth}", layer.weight, layer.bias)
+            if layer is not self.head:
+                source = _activated(graph, source, f"g{depth}", self.activation)
+            source = graph.node(
+                "DepthToSpace", [source], f"enlarged{depth}", blocksize=2, mode="CRD"
+            )
+        source = _sliced(graph, source, "inside", [0, 0], [plan.height, plan.width], [2, 3])
+        split = [-1, 2, plan.colours, plan.height, plan.width]
+        source = _reshaped(graph, source, "halves", split)
+        source = graph.node("Transpose", [source], "pixels", perm=[0, 1, 3, 4, 2])
+        source = _reshaped(graph, source, "values", [-1, 2 * plan.values])
+        source = graph.node("Add", [source, graph.constant("bias", self.bias)], "outputs")
+        logits = _sliced(graph, source, "logits", [0], [plan.values], [1])
+        ends = [plan.values], [2 * plan.values], [1]
+        return graph.node("Sigmoid", [logits], "sigmoid"), _sliced(graph, source, "logs", *ends)
+
+
+def _beyond(plan: Plan) -> tuple[int, int]:
+    """Rows and columns that an image lacks to be halved so often."""
+    factor = 2**plan.stages
+    return -plan.height % factor, -plan.width % factor
+
+
+def _affine(graph: Graph, source: str, target: str, weight: Tensor, bias: Tensor) -> str:
+    names = graph.constant(f"{target}.weight", weight), graph.constant(f"{target}.bias", bias)
+    return graph.node("Gemm", [source, *names], target, transB=1)
+
+
+def _convolved(graph: Graph, source: str, target: str, weight: Tensor, bias: Tensor | None) -> str:
+    names = [graph.constant(f"{target}.weight", weight)]
+    if bias is not None:
+        names.append(graph.constant(f"{target}.bias", bias))
+    return graph.node("Conv", [source, *names], target, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+
+def _activated(graph: Graph, source: str, target: str, activation: str) -> str:
+    if activation == "silu":
+        gate = graph.node("Sigmoid", [source], f"{target}.gate")
+        return graph.node("Mul", [source, gate], target)
+    return graph.node({"tanh": "Tanh", "relu": "Relu"}[activation], [source], target)
+
+
+def _reshaped(graph: Graph, source: str, target: str, shape: list[int]) -> str:
+    return graph.node(
+        "Reshape", [source, graph.constant(f"{target}.shape", torch.tensor(shape))], target
+    )
+
+
+def _sliced(
+    graph: Graph, source: str, target: str, starts: list[int], ends: list[int], axes: list[int]
+) -> str:
+    names = [
+        graph.constant(f"{target}.{name}", torch.tensor(places))
+        for name, places in (("starts", starts), ("ends", ends), ("axes", axes))
+    ]
+    return graph.node("Slice", [source, *names], target)
