@@ -24,7 +24,7 @@ from ui import browser
 from ui.tint import Tint
 from vae import latent
 from vae.images import png, to_uint8
-from vae.latent.packed import EXTENT, pack
+from vae.latent.packed import EXTENT, pack, portable
 from vae.models.checkpoint import Checkpoint
 
 # A model with more bytes of decoder than this is decoded on the server.
@@ -105,9 +105,9 @@ def latent_pad(
         return PadState(np.zeros(2), arrows=False)
 
     model = checkpoint.model
-    layers = latent.decoder_layers(model)
+    carried = portable(model)
     wanted = _point(z, model.latent_dim)
-    if layers is None or sum(w.nbytes + b.nbytes for w, b in layers) > LARGEST_DECODER:
+    if carried is None or sum(w.nbytes + b.nbytes for w, b in carried[1]) > LARGEST_DECODER:
         return _sliders(checkpoint, key, wanted, z_version)
 
     height, width = model.image_shape[:2]

@@ -23,11 +23,12 @@ import torch
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.files import replacing
-from vae.latent.arrays import decoder_layers, encoder_layers
-from vae.latent.packed import Layers, halved, means_of, pack, pack_encoder
+from vae.latent.arrays import encoder_layers
+from vae.latent.packed import Layers, halved, means_of, pack, pack_encoder, portable
 from vae.models.card import Figures, ModelCard
 from vae.models.checkpoint import Checkpoint
 from vae.models.mlp import ACTIVATIONS
+from vae.models.network import Network
 
 # A title longer than that is none.
 LONGEST_TITLE = 120
@@ -39,6 +40,10 @@ LARGEST = 64 * 2**20
 
 # Points of the prior, beside the data's own, at which a rounded decoder is compared.
 CHECKED_POINTS = 256
+
+# Points that pass through convolutions at once, and values of images that are compared in all.
+DECODED_AT_ONCE = 64
+COMPARED_VALUES = 2**24
 
 # How far a rounded model's picture may be from its own, in units of a pixel's [0, 1].
 ONE_GREY_LEVEL = 1 / 255
@@ -151,10 +156,18 @@ def check(name: str, checkpoint: Checkpoint, encoder: bool = False) -> None:
             or it is too large.
     """
     model = checkpoint.model
-    wanted = [decoder_layers(model)] + ([encoder_layers(model)] if encoder else [])
+    carried = portable(model)
+    wanted = [None if carried is None else carried[1]]
+    if encoder and wanted[0] is not None:
+        wanted.append(encoder_layers(model))
     size = 0
     for layers in wanted:
         if layers is None:
+            if carried is not None:
+                raise VisageError(
+                    f"{name} can't be shared with its encoder, which is of a kind that no browser "
+                    "runs: share it without."
+                )
             raise VisageError(
                 f"{name} can't be shared as a page: its networks are of a kind that no browser "
                 "runs."
@@ -207,19 +220,22 @@ def _description(models: Mapping[str, Checkpoint]) -> str:
 def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
     """A model as data in the document: what it is called, its decoder and its encoder."""
     model_id = f"{name}-{place}"
-    decoder = decoder_layers(checkpoint.model)
+    carried = portable(checkpoint.model)
     z = np.concatenate(
         [
             means_of(checkpoint),
             np.random.default_rng(0).normal(size=(CHECKED_POINTS, checkpoint.model.latent_dim)),
         ]
     )
-    assert decoder is not None, "check() has refused it"
-    activation = checkpoint.model.decoder.activation
-    images = _decoded(decoder, activation, z)
+    # Some of the points stand for all where images are large.
+    z = z[:: max(1, len(z) * checkpoint.model.pixels // COMPARED_VALUES)]
+    assert carried is not None, "check() has refused it"
+    _, decoder = carried
+    network = checkpoint.model.decoder
+    images = _decoded(network, decoder, z)
     # A weight beyond what float16 holds has become infinite.
     half = _is_finite(halved(decoder)) and (
-        np.abs(_decoded(halved(decoder), activation, z) - images).max() <= ONE_GREY_LEVEL
+        np.abs(_decoded(network, halved(decoder), z) - images).max() <= ONE_GREY_LEVEL
     )
     packed = pack(checkpoint, "page", model_id, "1", half=bool(half))
     assert packed is not None, "check() has refused it"
@@ -231,9 +247,7 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
             ]
             for weights in (layers, halved(layers))
         )
-        off = np.abs(
-            _decoded(decoder, activation, rounded) - _decoded(decoder, activation, seen)
-        ).max()
+        off = np.abs(_decoded(network, decoder, rounded) - _decoded(network, decoder, seen)).max()
         half = _is_finite(halved(layers)) and off <= ONE_GREY_LEVEL
         if (held := pack_encoder(checkpoint, half=bool(half))) is not None:
             blocks["encoder"] = held
@@ -256,8 +270,13 @@ def _forward(layers: Layers, activation: str, x: np.ndarray) -> np.ndarray:
     return x @ weight.T + bias
 
 
-def _decoded(layers: Layers, activation: str, z: np.ndarray) -> np.ndarray:
-    logits = _forward(layers, activation, z)[:, : len(layers[-1][1]) // 2]
+def _decoded(network: Network, layers: Layers, z: np.ndarray) -> np.ndarray:
+    if network.layers() is None:
+        with torch.inference_mode():
+            parts = torch.from_numpy(z.astype(np.float32)).split(DECODED_AT_ONCE)
+            twin = network.with_layers(layers)
+            return torch.cat([twin(part).mean for part in parts]).numpy()
+    logits = _forward(layers, network.activation, z)[:, : len(layers[-1][1]) // 2]
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-logits))
 
@@ -297,8 +316,13 @@ def _facts(checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
     yield (
         "Model",
         (
-            f"variational autoencoder, {latents}, hidden layers of "
-            f"{escape(card.architecture.network.in_words().replace(' ', ', '))}"
+            f"variational autoencoder, {latents}, "
+            + (
+                "a network of "
+                if card.architecture.network.kind == "conv"
+                else "hidden layers of "
+            )
+            + escape(card.architecture.network.in_words().replace(" ", ", "))
         ),
     )
     yield "Images", f"{shape} pixels, {colour}"

@@ -17,6 +17,7 @@ from vae.latent import encode
 from vae.latent.packed import pack_encoder
 from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
+from vae.models.conv import Conv
 from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import ACTIVATIONS, MLP
 from vae.models.vae import Gaussian
@@ -40,6 +41,19 @@ def checkpoint(
     return Checkpoint(model, {}, Gaussian(means, torch.zeros_like(means)))
 
 
+def convolutional(shape: tuple, width: str = "medium", activation: str = "tanh") -> Checkpoint:
+    """The same, of convolutions."""
+    torch.manual_seed(0)
+    network = Conv(width, activation)
+    model = VAE.of(Architecture(shape, 2, network)).requires_grad_(False).eval()
+    for layer in (*model.decoder.dense, *model.decoder.convolutions, model.decoder.head):
+        layer.weight.mul_(3)
+    model.decoder.bias.copy_(0.3 * torch.randn(2 * model.pixels))
+    moved = model.in_coordinates(torch.tensor([0.2, -0.1]), torch.tensor([0.5, 0.4]))
+    means = torch.randn(900, 2).clamp(-3, 3)
+    return Checkpoint(moved, {}, Gaussian(means, torch.zeros_like(means)))
+
+
 def save(path: Path, of: Checkpoint) -> None:
     save_checkpoint(path, of.model, of.info, of.posterior)
 
@@ -55,6 +69,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(folder / "ten.safetensors", checkpoint(10, (32,)))
     save(folder / "one.safetensors", checkpoint(1))
     save(folder / "colour.safetensors", checkpoint(2, (32,), (12, 16, 3)))
+    save(folder / "conv.safetensors", convolutional((28, 36, 3)))
     save(folder / "broken.safetensors", broken)
     return folder
 
@@ -153,7 +168,33 @@ def test_browser_and_pytorch_decode_the_same(
 ):
     made = checkpoint(latent_dim, hidden_dims, image_shape, activation=activation)
     z = torch.rand(1000, latent_dim, generator=torch.Generator().manual_seed(1)) * 12 - 6
+    mean, deviation = decoded(browser, made, z)
     expected = made.model.decode(z)
+    assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
+    assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "width", "activation"),
+    [
+        ((64, 64, 3), "medium", "tanh"),
+        ((64, 64, 3), "large", "silu"),
+        ((28, 21), "small", "relu"),
+        ((112, 92), "small", "tanh"),
+    ],
+)
+def test_browser_and_pytorch_convolve_the_same(browser, shape, width, activation):
+    made = convolutional(shape, width, activation)
+    z = torch.rand(12, 2, generator=torch.Generator().manual_seed(1)) * 12 - 6
+    mean, deviation = decoded(browser, made, z)
+    expected = made.model.decode(z)
+    assert np.ptp(mean, axis=0).mean() > 0.05, "faces that hardly differ prove nothing"
+    assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
+    assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
+
+
+def decoded(browser: Browser, made: Checkpoint, z: torch.Tensor) -> np.ndarray:
+    """Mean and deviation at z as the browser's own decoder has them, (2, B, D)."""
     page = browser.new_page()
     found = page.evaluate(
         """async ({ script, packed, points }) => {
@@ -175,10 +216,8 @@ def test_browser_and_pytorch_decode_the_same(
         },
     )
     page.close()
-    values = np.frombuffer(base64.b64decode(found), dtype=np.float32).reshape(1000, 2, -1)
-    mean, deviation = values.swapaxes(0, 1)
-    assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
-    assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
+    values = np.frombuffer(base64.b64decode(found), dtype=np.float32)
+    return values.reshape(len(z), 2, -1).swapaxes(0, 1)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -276,6 +315,23 @@ def test_one_latent_and_colour_are_drawn(page: Page):
     box = face.bounding_box()
     assert box["width"] / box["height"] == pytest.approx(16 / 12, rel=0.01)
     assert len({*zip(*[iter(pixels(page))] * 4, strict=True)}) > 100
+
+
+def test_convolutions_are_drawn_and_dragged_without_the_server(page: Page, models: Path):
+    choose(page, "conv")
+    idle(page)
+    expect(page.locator("canvas.face")).to_have_js_property("width", 36)
+    expected = convolutional((28, 36, 3)).model.decode(torch.zeros(2)).mean.numpy()
+    shown = np.array(pixels(page)).reshape(-1, 4)[:, :3].ravel()
+    assert np.abs(shown - 255 * expected).max() <= 1
+    x, y, width = grab(page)
+    page.wait_for_timeout(300)
+    sent, seen = len(page.traffic.sent), set()
+    for step in range(1, 6):
+        page.mouse.move(x + step * width / 40, y - step * width / 40)
+        seen.add(tuple(pixels(page)))
+    assert len(seen) > 2 and len(page.traffic.sent) == sent
+    page.mouse.up()
 
 
 # What it sends

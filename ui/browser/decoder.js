@@ -3,12 +3,12 @@
 /** @typedef {{weight: Float32Array, bias: Float32Array}} Layer  The weight is (out × in). */
 
 /** @param {number} logit */
-const sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
+export const sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
 
 /**
  * What may follow a hidden layer, in place. Each has a loop of its own: none chooses at every unit.
  *
- * @type {Record<string, (y: Float32Array) => void>}
+ * @type {Record<string, (y: Float32Array | Float64Array) => void>}
  */
 export const activations = {
   tanh(y) {
@@ -23,7 +23,7 @@ export const activations = {
 };
 
 /** @param {number} logVar */
-const standardDeviation = (logVar) => Math.exp(logVar / 2);
+export const standardDeviation = (logVar) => Math.exp(logVar / 2);
 
 /**
  * y[i] = weight[first + i] · x + bias[first + i], for as many i as y has.

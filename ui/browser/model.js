@@ -1,5 +1,8 @@
 /** A model as it travels: what it is, its decoder, the means of its posterior. */
 
+/** @import { Convolution } from "./convolution.js" */
+
+import { ConvolutionalDecoder, layerSizes } from "./convolution.js";
 import { Decoder } from "./decoder.js";
 import { Noise, normal } from "./noise.js";
 
@@ -14,6 +17,7 @@ import { Noise, normal } from "./noise.js";
  * @property {number} unit  What one step of a mean is worth.
  * @property {number} extent  The half-width of its plane.
  * @property {string} [activation]  What follows each hidden layer, tanh if it says nothing.
+ * @property {Convolution} [convolution]  Of a decoder that is no perceptron.
  * @property {string} [likelihood]  The name of its likelihood, Gaussian if there is none.
  * @property {number} [freedom]  The degrees of freedom of Student's t.
  */
@@ -26,7 +30,7 @@ import { Noise, normal } from "./noise.js";
  * @property {number} extent
  * @property {number} latents  K
  * @property {Float32Array} points  The means of the posterior, N × K by rows.
- * @property {Decoder} decoder
+ * @property {Decoder | ConvolutionalDecoder} decoder
  * @property {Noise} noise  What it expects around the decoder's mean.
  */
 
@@ -58,12 +62,15 @@ export function unpack(buffer) {
     offset += array.byteLength;
     return array;
   };
-  const layers = sizes.slice(1).map((width, depth) => ({
-    weight: floats(width * sizes[depth]),
-    bias: floats(width),
-  }));
-  const { likelihood = "gaussian", freedom } = header;
+  const { likelihood = "gaussian", freedom, convolution, activation } = header;
   const values = shape.reduce((product, side) => product * side, 1);
+  const layerCounts = convolution
+    ? layerSizes(sizes, values, convolution)
+    : sizes.slice(1).map((bias, depth) => ({ weight: bias * sizes[depth], bias }));
+  const layers = layerCounts.map(({ weight, bias }) => ({
+    weight: floats(weight),
+    bias: floats(bias),
+  }));
   const noise = new Noise(
     likelihood,
     shape,
@@ -72,7 +79,9 @@ export function unpack(buffer) {
   );
   const steps = new Int16Array(buffer, offset, header.points * sizes[0]);
   const points = Float32Array.from(steps, (step) => step * unit);
-  const decoder = new Decoder(layers, header.activation);
+  const decoder = convolution
+    ? new ConvolutionalDecoder(layers, shape, convolution, activation)
+    : new Decoder(layers, activation);
   return { model, version, shape, extent, latents: sizes[0], points, decoder, noise };
 }
 

@@ -7,6 +7,7 @@
 
 import { climb, cubature, elbo } from "./bound.js";
 import { normals, seeded } from "./chance.js";
+import { Decoder } from "./decoder.js";
 import { Grid, integrate } from "./evidence.js";
 import { Joint } from "./joint.js";
 import { colour } from "./paint.js";
@@ -42,7 +43,9 @@ export class Subject {
   constructor(model, encoder, images) {
     this.model = model;
     this.encoder = encoder;
-    const { hidden, head } = model.decoder;
+    const { decoder } = model;
+    if (!(decoder instanceof Decoder)) throw new TypeError("Lessons are of perceptrons.");
+    const { hidden, head } = decoder;
     this.joint = new Joint([...hidden, head]);
     this.extent = Math.max(4, Math.ceil(model.extent));
     this.grid = new Grid(this.joint, this.extent);

@@ -1,6 +1,15 @@
 """A model as it travels to a browser: a JSON header, and its arrays behind it."""
 
-__all__ = ["EXTENT", "Layers", "halved", "means_of", "pack", "pack_encoder", "rows_of"]
+__all__ = [
+    "EXTENT",
+    "Layers",
+    "halved",
+    "means_of",
+    "pack",
+    "pack_encoder",
+    "portable",
+    "rows_of",
+]
 
 import json
 
@@ -10,6 +19,7 @@ from vae.latent.arrays import decoder_layers, encoder_layers
 from vae.models.checkpoint import Checkpoint
 from vae.models.likelihoods import Correlated, Student
 from vae.models.network import Network
+from vae.models.vae import VAE
 
 # (weight, bias) of each layer, of shape (out, in) and (out,).
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -29,8 +39,9 @@ def pack(
     """What the browser needs of a model: a JSON header, the decoder, the posterior's means.
 
     Little-endian: the header's length as uint32, the header padded to 4 bytes, each layer's weight
-    (out × in) and bias as float32, the weights (12 × D) of noise that knows its neighbours
-    likewise, then the means as int16 in units of the header's ``unit``.
+    (out × in, of a convolution out × in × 3 × 3) and bias as float32, the weights (12 × D) of
+    noise that knows its neighbours likewise, then the means as int16 in units of the header's
+    ``unit``.
 
     Arguments:
         checkpoint: The model.
@@ -43,12 +54,13 @@ def pack(
         The bytes, or None where a weight is infinite or not a number.
     """
     model = checkpoint.model
-    layers = decoder_layers(model)
-    if layers is None:
+    carried = portable(model)
+    if carried is None:
         raise TypeError("A decoder of another kind is decoded on the server.")
+    kind, layers = carried
     arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
     # What the header of a Gaussian with tanh says stays as it was.
-    chosen = _activation(model.decoder)
+    chosen = kind | _activation(model.decoder)
     if model.architecture.likelihood != "gaussian":
         chosen["likelihood"] = model.architecture.likelihood
     if isinstance(model.likelihood, Student):
@@ -65,7 +77,7 @@ def pack(
         "model": model_id,
         "version": version,
         "shape": list(model.image_shape),
-        "sizes": [model.latent_dim, *(len(bias) for _, bias in layers)],
+        "sizes": [model.latent_dim, *(len(weight) for weight, _ in layers)],
         "points": len(means),
         "unit": unit,
         "extent": float(np.clip(np.ceil(2 * farthest) / 2, *EXTENT)),
@@ -73,6 +85,24 @@ def pack(
     }
     steps = np.rint(means / unit).astype("<i2").tobytes()
     return _with_header(header, arrays) + steps
+
+
+def portable(model: VAE) -> tuple[dict, Layers] | None:
+    """What a header says of the decoder's kind, nothing of a perceptron, and its layers.
+
+    They take z itself, as those of :func:`vae.latent.arrays.decoder_layers` do. A decoder of
+    convolutions is told as :meth:`vae.models.network.Network.convolved` says. None where no
+    browser runs it.
+    """
+    layers = decoder_layers(model)
+    if layers is not None:
+        return {}, layers
+    told = model.decoder.convolved()
+    if told is None:
+        return None
+    said, ((weight, bias), *others) = told
+    shift, scale = model.latent_shift.numpy(), model.latent_scale.numpy()
+    return {"convolution": said}, [(weight * scale, bias + weight @ shift), *others]
 
 
 def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:

@@ -7,10 +7,12 @@ References:
 
 __all__ = ["WIDTHS", "Conv", "Plan"]
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -290,6 +292,25 @@ class ConvDecoder(Network):
         """As :meth:`Network.log_var_parameters`: half of the last channels and of the biases."""
         channels = slice(self.head.out_channels // 2, None)
         return [(self.head.weight, channels), (self.bias, slice(self.plan.values, None))]
+
+    def convolved(self) -> tuple[dict[str, int], list[tuple[np.ndarray, np.ndarray]]]:
+        """As :meth:`Network.convolved`."""
+        rows, columns = self.plan.grid
+        said = {"rows": rows, "columns": columns, "channels": self.plan.channels}
+        layers = [tuple(part.detach().numpy() for part in layer) for layer in self._layers()]
+        return said, layers
+
+    def with_layers(self, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> "ConvDecoder":
+        """As :meth:`Network.with_layers`."""
+        twin = copy.deepcopy(self)
+        for mine, theirs in zip(twin._layers(), layers, strict=True):
+            for part, values in zip(mine, theirs, strict=True):
+                part.data.copy_(torch.from_numpy(values))
+        return twin
+
+    def _layers(self) -> list[tuple[Tensor, Tensor]]:
+        inner = [*self.dense, *self.convolutions]
+        return [(layer.weight, layer.bias) for layer in inner] + [(self.head.weight, self.bias)]
 
     def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
         """As :meth:`Network.add_to`."""

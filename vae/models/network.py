@@ -142,6 +142,21 @@ class Network(nn.Module):
         """
         return None
 
+    def convolved(self) -> tuple[dict[str, int], list[tuple[np.ndarray, np.ndarray]]] | None:
+        """As :meth:`layers`, of a decoder that ends with convolutions which enlarge.
+
+        Returns:
+            The ``rows`` and ``columns`` of the grid where these begin and the ``channels`` between
+            them; and two dense layers, those that enlarge, of shape (4 × out, in, 3, 3), and a
+            last one, whose bias is each value's own, (2D,): the means' logits, then the
+            log-variances.
+        """
+        return None
+
+    def with_layers(self, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> "Network":
+        """A copy with other weights in the place of those that :meth:`convolved` told."""
+        raise NotImplementedError
+
     def mean_map(self, outputs: Tensor | None = None) -> MeanMap | None:
         """The mean with its derivatives, in double precision.
 
