@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -406,6 +407,59 @@ def test_compared_runs_show_only_the_settings_that_differ():
     assert len(app.get("image")) == 2
     app.multiselect(key="compared").set_value([]).run()
     assert "Pick the runs" in sentences(app)
+
+
+def test_compared_runs_tell_log_px_when_it_is_asked_for(monkeypatch):
+    from ui.train import exact
+
+    judged = []
+    judge = exact.judge
+    monkeypatch.setattr(
+        exact, "judge", lambda model, pixels: judged.append(len(pixels)) or judge(model, pixels)
+    )
+    one, two = trained("one"), trained("two", latent_dim=3, seed=5)
+    app = visit()
+    app.segmented_control(key="train_view").set_value("Compare").run()
+    assert not judged and len(app.dataframe) == 1
+    press(app, "Find log p(x)")
+    assert not app.exception
+    assert judged == [32, 32] and "Find log p(x)" not in labels(app)
+    table = app.dataframe[1].value
+    assert list(table.columns) == ["two", "one"]
+    assert set(table.loc["images"]) == {"32 of 40 test, evenly spaced"}
+
+    def figures(name: str, *terms: str) -> list[float]:
+        told = (table.loc[term, name].removeprefix("at least about ") for term in terms)
+        return [float(one.split(" ± ")[0].replace("−", "-").replace(",", "")) for one in told]
+
+    for name in ("one", "two"):
+        elbo, refined, log_px = figures(name, "ELBO", "refined ELBO", "log p(x)")
+        assert elbo <= refined <= log_px
+    assert "at least" in table.loc["log p(x)", "two"]
+    assert "at least" not in table.loc["log p(x)", "one"]
+    assert "±" in table.loc["amortisation gap", "one"]
+    # Another visitor, and the same model in another place, find it there.
+    shutil.copy(one.best, two.best)
+    app = visit()
+    app.segmented_control(key="train_view").set_value("Compare").run()
+    press(app, "Find log p(x)")
+    assert judged == [32, 32] and not app.exception
+    assert (app.dataframe[1].value["one"] == app.dataframe[1].value["two"]).all()
+
+
+def test_a_test_set_is_not_looked_at_while_a_run_is_alive():
+    from ui.train import exact
+
+    done = trained("done", steps=20)
+    run = alive("now")
+    shutil.copy(done.best, run.best)
+    stored = exact.Stored.of(run.best)
+    rows = exact.column(run, stored, exact.content(stored))
+    assert rows["images"] == "32 of 40 validation, evenly spaced"
+    config = json.loads((run.path / "config.json").read_text())
+    (run.path / "config.json").write_text(json.dumps(config | {"dataset": "frey"}))
+    rows = exact.column(Run(run.path), stored, exact.content(stored))
+    assert rows["images"] == "frey is not on this machine" and rows["log p(x)"] == "–"
 
 
 def test_compared_runs_on_different_data_are_not_held_against_each_other():

@@ -11,6 +11,7 @@ import streamlit as st
 
 from ui import charts, words
 from ui.train import audience, watch
+from ui.train.exact import draw_evidence
 from ui.words import plain
 from vae.errors import VisageError
 from vae.models.card import Figures
@@ -67,12 +68,14 @@ def compare(found: dict[str, Run]) -> None:
     )
     alive = any(found[name].status().is_alive for name in chosen)
     slowness = slowest(chosen)
-    for draw, seconds in (
-        (draw_figures, watch.REFRESH),
-        (draw_manifolds, watch.REFRESH_PICTURES),
-    ):
+
+    def keep_looking(draw: Drawing, seconds: float) -> None:
         every = seconds * slowness if alive else None
         st.fragment(look, run_every=every)(chosen, alive, slowness, draw, field)
+
+    keep_looking(draw_figures, watch.REFRESH)
+    st.fragment(draw_evidence)(chosen)
+    keep_looking(draw_manifolds, watch.REFRESH_PICTURES)
 
 
 def slowest(paths: dict[str, Path]) -> int:
