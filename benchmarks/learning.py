@@ -6,10 +6,12 @@ Trains the article's recipe, plain Adam and the default recipe on Frey Face thro
 line, each for the same time, one after the other in one run; prints their ELBOs and speeds, and
 draws ELBO against seconds and against samples. Before that, in turns, the gradient derived by hand
 against autograd's, everything else equal; and the article's network through the command line with
-recording on, the same step as the article's plain PyTorch does it, and the matrix products alone,
-which no implementation can undercut.
+recording on, the same step as the article's plain PyTorch does it, the same by JAX, compiled, a
+hundred steps a call (where requirements-tools.txt is installed; on all cores, whatever the number
+of threads), and the matrix products alone, which no implementation can undercut.
 """
 
+import importlib.util
 import json
 import math
 import os
@@ -23,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import plotly.graph_objects as go
 import torch
 
@@ -41,6 +44,9 @@ NETWORKS = (
     ((28, 20), 10, (300, 300)),
     ((64, 64), 2, (200, 200, 200)),
 )
+
+# Steps of JAX in one call.
+AT_ONCE = 100
 
 
 @click.command()
@@ -91,16 +97,19 @@ def time_step(dataset: str, threads: int, rounds: int) -> None:
     command = ["--dataset", dataset, "--hidden", 200, "--steps", 5000]
     article = article_step(torch.from_numpy(images))
     products = matrix_products(pixels)
+    compiled = jax_steps(images)
+    if compiled is None:
+        click.echo("JAX is not installed and left out: pip install -r requirements-tools.txt")
     turns = []
     for _ in range(rounds):
-        turns.append(
-            {
-                "ours, article's recipe": in_training([*command, "--recipe", "paper"], threads),
-                "ours, default recipe": in_training(command, threads),
-                "article's": milliseconds(article),
-                "matrix products": milliseconds(products),
-            }
-        )
+        turn = {
+            "ours, article's recipe": in_training([*command, "--recipe", "paper"], threads),
+            "ours, default recipe": in_training(command, threads),
+            "article's": milliseconds(article),
+        }
+        if compiled is not None:
+            turn["article's, by JAX"] = milliseconds(compiled, 1000 // AT_ONCE, 1) / AT_ONCE
+        turns.append(turn | {"matrix products": milliseconds(products)})
     click.echo(f"A step of {pixels}-200-2-200-{pixels} on 100 images, medians of the turns:")
     for name in turns[0]:
         took, speedup, excess = (
@@ -151,8 +160,11 @@ def in_training(command: list, threads: int) -> float:
     return 1000 / train(command, threads)["steps_per_second"]
 
 
-def article_step(images: torch.Tensor) -> Callable[[], None]:
-    """A step as the article writes it: two Gaussian networks, two passes through the encoder."""
+def article_step(images: torch.Tensor) -> Callable[[], float]:
+    """A step as the article writes it: two Gaussian networks, two passes through the encoder.
+
+    What is called returns the loss.
+    """
 
     class Network(torch.nn.Module):
         def __init__(self, features: int, outputs: int, constrain_mean: bool):
@@ -173,7 +185,7 @@ def article_step(images: torch.Tensor) -> Callable[[], None]:
         torch.optim.Adagrad(decoder.parameters(), lr=0.01),
     ]
 
-    def step() -> None:
+    def step() -> float:
         x = images[torch.randperm(len(images))[:100]]
         mean, log_var = encoder(x)
         z = mean + torch.sqrt(torch.exp(log_var)) * torch.randn(100, 2)
@@ -188,9 +200,80 @@ def article_step(images: torch.Tensor) -> Callable[[], None]:
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
-        loss.item()
+        return loss.item()
 
     return step
+
+
+def jax_steps(images: np.ndarray) -> Callable[[], np.ndarray] | None:
+    """A hundred of the article's steps in one call of JAX, or None where it isn't installed.
+
+    What is called returns the losses. The encoder's second pass is none here, since a compiler
+    sees that it is the first again.
+    """
+    if not importlib.util.find_spec("jax"):
+        return None
+    import jax
+    from jax import numpy as jnp
+
+    pixels = images.shape[1]
+    resident = jnp.asarray(images)
+
+    def layer(random: np.random.Generator, inputs: int, outputs: int) -> tuple:
+        width = 1 / math.sqrt(inputs)
+        sizes = (inputs, outputs), (outputs,)
+        return tuple(random.uniform(-width, width, size).astype(np.float32) for size in sizes)
+
+    def network(random: np.random.Generator, features: int, outputs: int) -> list:
+        sizes = (features, 200), (200, outputs), (200, outputs)
+        return [layer(random, *size) for size in sizes]
+
+    def gaussian(weights: list, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        hidden, mean, log_var = weights
+        h = jnp.tanh(x @ hidden[0] + hidden[1])
+        return h @ mean[0] + mean[1], h @ log_var[0] + log_var[1]
+
+    def loss(networks: tuple, x: jax.Array, noise: jax.Array) -> jax.Array:
+        encoder, decoder = networks
+        mean, log_var = gaussian(encoder, x)
+        z = mean + jnp.sqrt(jnp.exp(log_var)) * noise
+        face, face_log_var = gaussian(decoder, z)
+        squares = (x - jax.nn.sigmoid(face)) ** 2 / (jnp.exp(face_log_var) + 1e-10)
+        log_likelihood = -0.5 * (math.log(2 * math.pi) + face_log_var + squares).sum(axis=1)
+        kl = -0.5 * (1 + log_var - mean**2 - jnp.exp(log_var)).sum(axis=1)
+        return (kl - log_likelihood).mean()
+
+    def adagrad(weights, gradients, sums, decay: float) -> tuple:
+        gradients = jax.tree.map(lambda g, w: g + decay * w, gradients, weights)
+        sums = jax.tree.map(lambda s, g: s + g * g, sums, gradients)
+        moved = jax.tree.map(
+            lambda w, g, s: w - 0.01 * g / (jnp.sqrt(s) + 1e-10), weights, gradients, sums
+        )
+        return moved, sums
+
+    def step(state: tuple, drawn: tuple) -> tuple:
+        networks, sums = state
+        rows, noise = drawn
+        value, gradients = jax.value_and_grad(loss)(networks, resident[rows], noise)
+        after = [
+            adagrad(*parts, decay)
+            for *parts, decay in zip(networks, gradients, sums, (0.5, 0.0), strict=True)
+        ]
+        return tuple(zip(*after, strict=True)), value
+
+    several = jax.jit(lambda state, drawn: jax.lax.scan(step, state, drawn), donate_argnums=0)
+    random = np.random.default_rng(0)
+    networks = network(random, pixels, 2), network(random, 2, pixels)
+    state = jax.device_put((networks, jax.tree.map(np.zeros_like, networks)))
+
+    def steps() -> np.ndarray:
+        nonlocal state
+        rows = random.integers(len(images), size=(AT_ONCE, 100))
+        noise = random.standard_normal((AT_ONCE, 100, 2), dtype=np.float32)
+        state, losses = several(state, (rows, noise))
+        return np.asarray(losses)
+
+    return steps
 
 
 def matrix_products(pixels: int) -> Callable[[], None]:
@@ -215,9 +298,9 @@ def matrix_products(pixels: int) -> Callable[[], None]:
     return products
 
 
-def milliseconds(step: Callable[[], None], count: int = 1000) -> float:
+def milliseconds(step: Callable[[], object], count: int = 1000, warmup: int = 100) -> float:
     """The mean time of a step."""
-    for _ in range(100):
+    for _ in range(warmup):
         step()
     started = time.perf_counter()
     for _ in range(count):
