@@ -54,6 +54,10 @@ SLOPES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
     "silu": _silu,
 }
 
+# Values that PyTorch gives one thread at least. More at once are shared out, and the last of each
+# share are computed another way: their last bit would depend on how many threads there are.
+BLOCK = 2**15
+
 # What autograd calls as well: the gradient by the input from that by the output, in one pass.
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
@@ -253,11 +257,17 @@ class _Backpropagation:
         new = self.weights[0].new_empty
         *self.hidden, self.output = [new(batch_size, layer.out_features) for layer in layers]
         self.gradients = [new(batch_size, layer.in_features) for layer in layers]
+        self.blocks = [hidden.view(-1).split(BLOCK) for hidden in self.hidden]
+        self.minus_one = self.output.new_tensor(-1.0)
 
     def forward(self, x: Tensor) -> None:
         for place, hidden in enumerate(self.hidden):
             torch.addmm(self.biases[place], x, self.transposed[place], out=hidden)
-            x = hidden.tanh_()
+            # tanh a = 2 sigmoid 2a - 1. PyTorch leaves tanh itself to a library that is slow on
+            # AMD's processors; in three passes this takes a third of its time.
+            for block in self.blocks[place]:
+                torch.add(self.minus_one, block.mul_(2).sigmoid_(), alpha=2, out=block)
+            x = hidden
         torch.addmm(self.biases[-1], x, self.transposed[-1], out=self.output)
 
     def backward(self, x: Tensor) -> Tensor:
