@@ -16,7 +16,7 @@ from vae.models.objective import OBJECTIVES, elbo
 from vae.training import loop
 from vae.training.gradient import gradient_of
 from vae.training.loop import TrainingState, evaluation_interval, is_due, minibatches, train
-from vae.training.recipes import RECIPE_WORDS, RECIPES, TrainingConfig
+from vae.training.recipes import RECIPE_WORDS, RECIPES, TrainingConfig, recipe_for
 
 SHAPE = (28, 23)
 
@@ -473,6 +473,28 @@ def test_what_the_recipe_sets_and_what_differs_is_said():
     )
     said = TrainingConfig(hidden_dims=(50,), learning_rate=0.01).recipe_in_words()
     assert "layers of 200 200 200 (here 50), a learning rate of 0.008 (here 0.01)" in said
+
+
+def test_weight_decay_holds_the_networks_that_it_is_of(sets):
+    def norms(**changes) -> tuple[float, float]:
+        recipe = dataclasses.replace(RECIPES["adam"], **changes)
+        model = finished(sets, whole_recipe=recipe).model
+        return tuple(
+            sum(float(weight.detach().square().sum()) for weight in network.parameters())
+            for network in (model.encoder, model.decoder)
+        )
+
+    encoder, decoder = norms()
+    assert norms(encoder_weight_decay=100.0)[0] < 0.8 * encoder
+    assert norms(decoder_weight_decay=100.0)[1] < 0.8 * decoder
+
+
+def test_a_stretch_held_out_asks_for_another_recipe_and_changes_no_other():
+    usual = recipe_for("default", 2), recipe_for("default", 10)
+    assert recipe_for("default", 2, "last").decoder_weight_decay > usual[0].decoder_weight_decay
+    assert recipe_for("default", 10, "blocks").hidden_dims == usual[1].hidden_dims
+    assert recipe_for("paper", 2, "last") == RECIPES["paper"]
+    assert (recipe_for("default", 2), recipe_for("default", 10)) == usual
 
 
 def overfitting(**choices) -> tuple[TrainingState, tuple[np.ndarray, np.ndarray]]:

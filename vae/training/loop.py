@@ -125,6 +125,9 @@ class TrainingState:
         # The encoder's parameters come first.
         size = sum(weight.numel() for weight in self.model.encoder.parameters())
         self._encoder_weights, self._encoder_gradient = self.weights[:size], self.gradient[:size]
+        end = size + sum(weight.numel() for weight in self.model.decoder.parameters())
+        self._decoder_weights = self.weights[size:end]
+        self._decoder_gradient = self.gradient[size:end]
         # And the likelihood's own come last; where they are learnt in a stage of their own, they
         # wait for it.
         own = sum(weight.numel() for weight in self.model.likelihood.parameters())
@@ -221,6 +224,8 @@ class TrainingState:
         """Take one optimiser step with the gradient that is there; average the weights."""
         if decay := self.recipe.encoder_weight_decay:
             self._encoder_gradient.add_(self._encoder_weights, alpha=decay)
+        if decay := self.recipe.decoder_weight_decay:
+            self._decoder_gradient.add_(self._decoder_weights, alpha=decay)
         if self.noise_since is not None:
             self.gradient.mul_(self._noise_mask())
         elif len(self._waiting_gradient):
