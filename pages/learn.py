@@ -18,6 +18,9 @@ def main() -> None:
             "likelihood, and a model that is not being trained just now."
         )
 
+    # The way across takes seconds to find, once: the lesson has long been there.
+    lesson.draw_journeys(taught)
+
 
 def explain() -> None:
     st.markdown(

@@ -260,3 +260,29 @@ def test_the_noise_stays_and_the_faces_move_along(lesson, app):
     draws = np.array(held_there["pathwise"]).reshape(-1, 2)
     error = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
     assert (np.abs(draws.mean(axis=0) - held_there["slope"]) < 6 * error + 1e-6).all()
+
+
+def test_beyond_the_plane_holes_are_told_and_ways_found(lesson, app):
+    page = opened(lesson, app, "?step=4")
+    step = page.locator("[data-step=beyond]")
+    verdict = step.locator(".verdict")
+    expect(verdict).to_contain_text("The data lie here")
+    box = step.locator(".field").bounding_box()
+    page.mouse.click(box["x"] + 4, box["y"] + 4)
+    expect(verdict).to_contain_text("Outside 3σ: fewer than one dart in a million")
+    step.get_by_text("Two ways across").click()
+    lengths = step.locator(".lengths")
+    expect(lengths).to_contain_text("Straight")
+    straight, geodesic = map(float, re.findall(r"\d+\.\d+", lengths.inner_text()))
+    assert geodesic <= straight
+    middle = step.locator(".on-geodesic")
+    before = middle.evaluate("canvas => canvas.toDataURL()")
+    step.locator("[name=along]").press("End")
+    assert middle.evaluate("canvas => canvas.toDataURL()") != before
+    ends = [f".on-{way}" for way in ("straight", "geodesic")]
+    faces = [step.locator(end).evaluate("canvas => canvas.toDataURL()") for end in ends]
+    assert faces[0] == faces[1]
+    # The links lead to the app's other pages.
+    step.get_by_text("Where to go from here").click()
+    step.get_by_role("link", name="Morph").click()
+    expect(page).to_have_url(re.compile("/morph"))

@@ -74,3 +74,14 @@ def test_where_the_data_are_here_faces_come_along_that_were_not_trained_on(data_
 @pytest.mark.parametrize("name", ["frey-2d", "olivetti-2d"])
 def test_what_travels_is_light(name):
     assert len(lesson.packed(choice(name).stored, "")) < 3 * 2**20
+
+
+def test_a_geodesic_is_no_longer_than_the_straight_line_between_the_same_faces():
+    found = lesson.journeys(choice("frey-2d").stored)
+    assert len(found) == lesson.JOURNEYS
+    for ways in found:
+        straight, geodesic = ways["straight"], ways["geodesic"]
+        assert geodesic["length"] <= straight["length"]
+        assert geodesic["points"][0] == pytest.approx(straight["points"][0], abs=1e-6)
+        assert geodesic["points"][-1] == pytest.approx(straight["points"][-1], abs=1e-6)
+        assert len(geodesic["points"]) == lesson.POINTS

@@ -12,6 +12,7 @@ DOORS = (
     "standalone.js",
     "page.js",
     "learn.js",
+    "lesson_later.js",
     "weights.js",
     "arrows.js",
     "labels.js",

@@ -23,6 +23,9 @@ const SIGNS = [[1, 1], [1, -1], [-1, 1], [-1, -1]];
 export const LEAST_DEVIATION = 0.004;
 export const MOST_DEVIATION = 3;
 
+/** Minus the logarithm of the prior's density at its peak, of two latents. */
+export const LOG_DENSITY = Math.log(2 * Math.PI);
+
 /** How far a mean may go. */
 export const FARTHEST = 6;
 

@@ -1,5 +1,6 @@
 /** The lesson: its steps, one screen each, and the ways from one to the next. */
 
+import { Beyond } from "./beyond.js";
 import { find } from "./dom.js";
 import { Generate } from "./generate.js";
 import { Infer } from "./infer.js";
@@ -18,7 +19,12 @@ import { Subject } from "./subject.js";
 /** @typedef {new (section: HTMLElement, subject: Subject, palette: Record<string, string>) => Step} Kind */
 
 /** By the names of their sections. @type {Record<string, Kind>} */
-const STEPS = { generate: Generate, infer: Infer, reparametrise: Reparametrise };
+const STEPS = {
+  generate: Generate,
+  infer: Infer,
+  reparametrise: Reparametrise,
+  beyond: Beyond,
+};
 
 /** What is drawn on canvases is coloured by these. */
 const COLOURS = ["accent", "warm", "amber", "ink", "paper", "quiet", "edge", "cloud", "surface"];

@@ -12,6 +12,10 @@
 
 /** @typedef {{channel: string, model: string, label: Label | null}} Labelled */
 
+/** @typedef {{points: number[][], length: number}} Way  Latent points, and its length in the metric. */
+/** @typedef {{straight: Way, geodesic: Way}} Journey */
+/** @typedef {{journeys: Journey[]}} Later  What a lesson's last steps are told with. */
+
 class Shelf extends EventTarget {
   /** @type {Map<string, Packed>} */
   models = new Map();
@@ -21,6 +25,9 @@ class Shelf extends EventTarget {
 
   /** @type {Map<string, Labelled>} */
   labels = new Map();
+
+  /** @type {Later | undefined} */
+  lesson;
 }
 
 /** @returns {Shelf} */

@@ -4,7 +4,7 @@ Like the pad it is a component whose model travels to the browser once; what hap
 to nobody, but for the step that is shown, which the address keeps.
 """
 
-__all__ = ["draw", "subject"]
+__all__ = ["draw", "draw_journeys", "subject"]
 
 import functools
 import hashlib
@@ -15,11 +15,19 @@ import numpy as np
 import streamlit as st
 from streamlit.components.v2 import component
 
-from ui import address, browser, library
+from ui import address, browser, library, paths
 from ui.library import Choice, Stored
 from vae import latent
 from vae.errors import VisageError
 from vae.latent.packed import pack, pack_encoder
+
+# Pairs of faces that ways lead between, and how far apart they lie at least, in units of the
+# prior's standard deviation.
+JOURNEYS = 3
+APART = 1.2
+
+# Points of a way that travel: of the shapes that are drawn, no more would be seen.
+POINTS = 33
 
 # Faces of the data that can be explained, beside those that the model makes.
 DATA_FACES = 8
@@ -65,6 +73,42 @@ def draw(choice: Choice) -> None:
     step = result.get("step")
     if isinstance(step, int | float) and step > 0:
         address.keep({"step": "" if step == 1 else f"{int(step)}"})
+
+
+def draw_journeys(choice: Choice) -> None:
+    """Bring what the last step is told with: after the lesson itself, since it takes seconds."""
+    _later()(key="lesson_later", data={"journeys": journeys(choice.stored)})
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def journeys(stored: Stored) -> list[dict]:
+    """Straight lines and geodesics between some faces: their points and their lengths.
+
+    Returns:
+        For each pair ``straight`` and ``geodesic``, each with ``points``, (33, 2), and ``length``
+        in the metric, in units of a pixel's [0, 1]. Empty where the model carries no posterior.
+    """
+    checkpoint = library.load(stored)
+    if checkpoint.posterior is None:
+        return []
+    means = np.asarray(checkpoint.posterior.mean)
+    # In the data's midst: whoever lies far out is alone there.
+    means = means[np.linalg.norm(means, axis=1) < 2]
+    generator = np.random.default_rng(3)
+    found: list[dict] = []
+    for _ in range(200):
+        if len(found) == JOURNEYS or len(means) < 2:
+            break
+        start, end = means[generator.choice(len(means), 2, replace=False)]
+        if np.linalg.norm(start - end) < APART:
+            continue
+        ways = {}
+        for kind in ("straight", "geodesic"):
+            way = paths.route(stored, np.stack([start, end]), kind)
+            chosen = np.linspace(0, len(way.points) - 1, POINTS).round().astype(int)
+            ways[kind] = {"points": way.points[chosen].tolist(), "length": float(way.length)}
+        found.append(ways)
+    return found
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -118,6 +162,12 @@ def _component() -> Any:
         css=browser.read("learn.css"),
         js=browser.script("learn.js"),
     )
+
+
+@functools.cache
+def _later() -> Any:
+    """A component that shows nothing and brings the lesson something."""
+    return component("visage_lesson_later", js=browser.script("lesson_later.js"))
 
 
 def _nothing() -> None:
