@@ -16,7 +16,6 @@ from click.testing import CliRunner, Result
 from ui.browser import page_parts
 from vae import VAE, load_checkpoint, page, save_checkpoint
 from vae.__main__ import main
-from vae.errors import VisageError
 from vae.latent import decode, decoder_layers, encode, encoder_layers
 from vae.latent.packed import halved, pack, pack_encoder, portable
 from vae.models.architecture import Architecture
@@ -145,11 +144,11 @@ def test_a_model_says_what_follows_its_layers(activation):
         assert json.loads(packed[4 : 4 + size])["activation"] == activation
 
 
-def test_a_decoder_of_convolutions_is_held_and_its_encoder_is_not():
+def test_networks_of_convolutions_are_held_and_rounded():
     torch.manual_seed(0)
     model = VAE.of(Architecture((30, 17, 3), 2, Conv("small"))).requires_grad_(False).eval()
     checkpoint = Checkpoint(model, {})
-    text = page.page({"m": checkpoint}, PARTS)
+    text = page.page({"m": checkpoint}, PARTS, encoder=True)
     assert "a network of small, conv" in text
     held = re.search(r'data-part="decoder" data-bytes="(\d+)">([^<]+)<', text)
     assert unpacked(held[2], int(held[1])) == pack(checkpoint, "page", "m-0", "1", half=True)
@@ -157,8 +156,8 @@ def test_a_decoder_of_convolutions_is_held_and_its_encoder_is_not():
     z = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
     rounded = model.decoder.with_layers(halved(portable(model)[1]))(torch.from_numpy(z)).mean
     assert 255 * np.abs(rounded.numpy() - decode(model, z)[0].reshape(50, -1)).max() <= 1
-    with pytest.raises(VisageError, match=r"m can't be shared with its encoder.*share it without"):
-        page.check("m", checkpoint, encoder=True)
+    held = re.search(r'data-part="encoder" data-bytes="(\d+)">([^<]+)<', text)
+    assert unpacked(held[2], int(held[1])) == pack_encoder(checkpoint, half=True)
 
 
 def test_a_model_that_rounding_would_change_travels_whole():

@@ -23,12 +23,20 @@ import torch
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.files import replacing
-from vae.latent.arrays import encoder_layers
-from vae.latent.packed import Layers, halved, means_of, pack, pack_encoder, portable
+from vae.latent.packed import (
+    Layers,
+    halved,
+    means_of,
+    pack,
+    pack_encoder,
+    portable,
+    portable_encoder,
+)
 from vae.models.card import Figures, ModelCard
 from vae.models.checkpoint import Checkpoint
 from vae.models.mlp import ACTIVATIONS
 from vae.models.network import Network
+from vae.models.vae import VAE
 
 # A title longer than that is none.
 LONGEST_TITLE = 120
@@ -156,22 +164,15 @@ def check(name: str, checkpoint: Checkpoint, encoder: bool = False) -> None:
             or it is too large.
     """
     model = checkpoint.model
-    carried = portable(model)
-    wanted = [None if carried is None else carried[1]]
-    if encoder and wanted[0] is not None:
-        wanted.append(encoder_layers(model))
+    wanted = [portable(model)] + ([portable_encoder(model)] if encoder else [])
     size = 0
-    for layers in wanted:
-        if layers is None:
-            if carried is not None:
-                raise VisageError(
-                    f"{name} can't be shared with its encoder, which is of a kind that no browser "
-                    "runs: share it without."
-                )
+    for carried in wanted:
+        if carried is None:
             raise VisageError(
                 f"{name} can't be shared as a page: its networks are of a kind that no browser "
                 "runs."
             )
+        _, layers = carried
         arrays = [array for layer in layers for array in layer]
         if pack(checkpoint, "page", name, "1") is None or not _is_finite(layers):
             raise VisageError(
@@ -240,12 +241,10 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
     packed = pack(checkpoint, "page", model_id, "1", half=bool(half))
     assert packed is not None, "check() has refused it"
     blocks = {"decoder": packed}
-    if encoder and (layers := encoder_layers(checkpoint.model)) is not None:
+    if encoder and (told := portable_encoder(checkpoint.model)) is not None:
+        _, layers = told
         seen, rounded = (
-            _forward(weights, checkpoint.model.encoder.activation, images)[
-                :, : checkpoint.model.latent_dim
-            ]
-            for weights in (layers, halved(layers))
+            _encoded(checkpoint.model, weights, images) for weights in (layers, halved(layers))
         )
         off = np.abs(_decoded(network, decoder, rounded) - _decoded(network, decoder, seen)).max()
         half = _is_finite(halved(layers)) and off <= ONE_GREY_LEVEL
@@ -279,6 +278,16 @@ def _decoded(network: Network, layers: Layers, z: np.ndarray) -> np.ndarray:
     logits = _forward(layers, network.activation, z)[:, : len(layers[-1][1]) // 2]
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-logits))
+
+
+def _encoded(model: VAE, layers: Layers, x: np.ndarray) -> np.ndarray:
+    network = model.encoder
+    if network.layers() is None:
+        with torch.inference_mode():
+            twin = network.with_layers(layers)
+            parts = torch.from_numpy(x).split(DECODED_AT_ONCE)
+            return torch.cat([twin(part - model.mean_image).mean for part in parts]).numpy()
+    return _forward(layers, network.activation, x)[:, : model.latent_dim]
 
 
 def _squeezed(packed: bytes) -> str:

@@ -220,10 +220,18 @@ def decoded(browser: Browser, made: Checkpoint, z: torch.Tensor) -> np.ndarray:
     return values.reshape(len(z), 2, -1).swapaxes(0, 1)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_browser_and_pytorch_encode_the_same(browser, activation):
-    made = checkpoint(3, (90, 70), activation=activation)
-    faces = np.random.default_rng(1).integers(0, 256, (50, 560), dtype=np.uint8)
+@pytest.mark.parametrize(
+    "made",
+    [
+        *(checkpoint(3, (90, 70), activation=activation) for activation in ACTIVATIONS),
+        convolutional((28, 23, 3)),
+        convolutional((70, 33), "small", "silu"),
+    ],
+)
+def test_browser_and_pytorch_encode_the_same(browser, made):
+    made.model.mean_image.copy_(torch.rand(made.model.pixels))
+    size = 50, made.model.pixels
+    faces = np.random.default_rng(1).integers(0, 256, size, dtype=np.uint8)
     found = page_evaluates(
         browser,
         """async ({ script, packed, faces }) => {

@@ -1,7 +1,9 @@
 /** The encoder: from an image to its posterior, as the library's model has it. */
 
+/** @import { Convolution } from "./convolution.js" */
 /** @import { Layer } from "./decoder.js" */
 
+import { convolved, folded } from "./convolution.js";
 import { activations, affine } from "./decoder.js";
 import { readHeader } from "./model.js";
 
@@ -49,6 +51,49 @@ export class Encoder {
   }
 }
 
+/** An encoder that begins with convolutions of squares folded into channels. */
+export class ConvolutionalEncoder extends Encoder {
+  /**
+   * @param {number[]} shape  An image's height and width, and 3 if it has colours.
+   * @param {Layer[]} layers  The convolutions, then two that are dense.
+   * @param {Convolution} convolution
+   * @param {Float32Array} meanImage  What is taken from each image.
+   * @param {string} activation  The name of what follows each layer but the last.
+   */
+  constructor(shape, layers, convolution, meanImage, activation = "tanh") {
+    super(shape, layers.slice(-2), activation);
+    this.convolutions = layers.slice(0, -2);
+    this.convolution = convolution;
+    this.meanImage = meanImage;
+  }
+
+  /**
+   * @override
+   * @param {Float32Array} pixels
+   */
+  posterior(pixels) {
+    const [, , colours = 1] = this.shape;
+    const stages = this.convolutions.length;
+    // Zeros, which are the mean image, beyond what can be halved so often.
+    let height = this.convolution.rows << stages;
+    let width = this.convolution.columns << stages;
+    let planes = new Float64Array(colours * height * width);
+    for (let place = 0; place < pixels.length; place++) {
+      const pixel = Math.floor(place / colours);
+      const [y, x] = [Math.floor(pixel / this.shape[1]), pixel % this.shape[1]];
+      planes[((place % colours) * height + y) * width + x] = pixels[place] - this.meanImage[place];
+    }
+    for (const layer of this.convolutions) {
+      planes = folded(planes, planes.length / (height * width), height, width);
+      height /= 2;
+      width /= 2;
+      planes = convolved(planes, layer, height, width);
+      this.activate(planes);
+    }
+    return super.posterior(Float32Array.from(planes));
+  }
+}
+
 /**
  * An encoder from the buffer that Python packed.
  *
@@ -63,9 +108,12 @@ export function unpackEncoder(buffer) {
     offset += array.byteLength;
     return array;
   };
-  const layers = header.sizes.slice(1).map((width, depth) => ({
-    weight: floats(width * header.sizes[depth]),
+  const { shape, sizes, kernels = [], convolution, activation } = header;
+  // Of those of convolutions the header says how many values each weight's rows have.
+  const layers = sizes.slice(1).map((width, depth) => ({
+    weight: floats(width * (convolution ? kernels[depth] : sizes[depth])),
     bias: floats(width),
   }));
-  return new Encoder(header.shape, layers, header.activation);
+  if (!convolution) return new Encoder(shape, layers, activation);
+  return new ConvolutionalEncoder(shape, layers, convolution, floats(sizes[0]), activation);
 }

@@ -18,6 +18,7 @@ import { Noise, normal } from "./noise.js";
  * @property {number} extent  The half-width of its plane.
  * @property {string} [activation]  What follows each hidden layer, tanh if it says nothing.
  * @property {Convolution} [convolution]  Of a decoder that is no perceptron.
+ * @property {number[]} [kernels]  Of an encoder of convolutions, the values in each weight's rows.
  * @property {string} [likelihood]  The name of its likelihood, Gaussian if there is none.
  * @property {number} [freedom]  The degrees of freedom of Student's t.
  */

@@ -15,6 +15,7 @@ __all__ = [
     "encoder_layers",
     "evaluate",
     "faces_a_side",
+    "head_of_z",
     "kl_per_latent",
     "log_prior",
     "manifold_axis",
@@ -390,16 +391,25 @@ def encoder_layers(model: VAE) -> list[tuple[np.ndarray, np.ndarray]] | None:
     layers = model.encoder.layers()
     if layers is None:
         return None
-    mean_image = model.mean_image.numpy()
-    shift, scale = model.latent_shift.numpy(), model.latent_scale.numpy()
     (weight, bias), *others = layers
-    layers = [(weight, bias - weight @ mean_image), *others]
-    weight, bias = layers[-1]
+    layers = [(weight, bias - weight @ model.mean_image.numpy()), *others]
+    return [*layers[:-1], head_of_z(model, *layers[-1])]
+
+
+def head_of_z(model: VAE, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The last layer of an encoder as it gives z itself, of the one that gives its own latents.
+
+    Arguments:
+        model: The model.
+        weight: Of shape (2K, in), the means' rows above the log-variances'.
+        bias: Of shape (2K,).
+    """
+    shift, scale = model.latent_shift.numpy(), model.latent_scale.numpy()
     one = np.ones_like(scale)
     weight = weight / np.concatenate([scale, one])[:, None]
     bias = (bias - np.concatenate([shift, 0 * one])) / np.concatenate([scale, one])
     bias = bias - np.concatenate([0 * one, 2 * np.log(scale)])
-    return [*layers[:-1], (weight, bias)]
+    return weight, bias
 
 
 def _chunks(pixels: np.ndarray | Pixels, size: int = CHUNK) -> Iterator[torch.Tensor]:

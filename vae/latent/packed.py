@@ -8,6 +8,7 @@ __all__ = [
     "pack",
     "pack_encoder",
     "portable",
+    "portable_encoder",
     "rows_of",
 ]
 
@@ -15,7 +16,7 @@ import json
 
 import numpy as np
 
-from vae.latent.arrays import decoder_layers, encoder_layers
+from vae.latent.arrays import decoder_layers, encoder_layers, head_of_z
 from vae.models.checkpoint import Checkpoint
 from vae.models.likelihoods import Correlated, Student
 from vae.models.network import Network
@@ -118,16 +119,39 @@ def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:
         that no browser runs.
     """
     model = checkpoint.model
-    layers = encoder_layers(model)
-    if layers is None or not all(np.isfinite(array).all() for pair in layers for array in pair):
+    carried = portable_encoder(model)
+    if carried is None:
+        return None
+    kind, layers = carried
+    arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
+    if kind:
+        kind["kernels"] = [weight[0].size for weight, _ in layers]
+        arrays.append(model.mean_image.numpy())
+    if not all(np.isfinite(array).all() for array in arrays):
         return None
     header = {
         "shape": list(model.image_shape),
         "sizes": [int(np.prod(model.image_shape)), *(len(bias) for _, bias in layers)],
+        **kind,
         **_activation(model.encoder),
     }
-    arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
     return _with_header(header, arrays)
+
+
+def portable_encoder(model: VAE) -> tuple[dict, Layers] | None:
+    """The same of the encoder: its layers give z itself.
+
+    A perceptron's take an image as it is, those of convolutions one less the mean image, which
+    then travels behind them.
+    """
+    layers = encoder_layers(model)
+    if layers is not None:
+        return {}, layers
+    told = model.encoder.convolved()
+    if told is None:
+        return None
+    said, (*others, head) = told
+    return {"convolution": said}, [*others, head_of_z(model, *head)]
 
 
 def rows_of(checkpoint: Checkpoint) -> np.ndarray:

@@ -160,7 +160,33 @@ class Conv:
         return words if self.activation == "tanh" else f"{words} {self.activation}"
 
 
-class ConvEncoder(Network):
+class _Convolutional(Network):
+    """What encoder and decoder have in common: the layers that a browser is told."""
+
+    plan: Plan
+
+    def convolved(self) -> tuple[dict[str, int], list[tuple[np.ndarray, np.ndarray]]]:
+        """As :meth:`Network.convolved`."""
+        rows, columns = self.plan.grid
+        said = {"rows": rows, "columns": columns, "channels": self.plan.channels}
+        layers = [
+            (weight.detach().numpy(), bias.detach().numpy()) for weight, bias in self._told()
+        ]
+        return said, layers
+
+    def with_layers(self, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> "_Convolutional":
+        """As :meth:`Network.with_layers`."""
+        twin = copy.deepcopy(self)
+        for mine, theirs in zip(twin._told(), layers, strict=True):
+            for part, values in zip(mine, theirs, strict=True):
+                part.data.copy_(torch.from_numpy(values))
+        return twin
+
+    def _told(self) -> list[tuple[Tensor, Tensor]]:
+        raise NotImplementedError
+
+
+class ConvEncoder(_Convolutional):
     """Convolutions of images of which each four neighbours have become channels, then dense.
 
     Arguments:
@@ -205,6 +231,9 @@ class ConvEncoder(Network):
         rows = slice(self.head.out_features // 2, None)
         return [(self.head.weight, rows), (self.head.bias, rows)]
 
+    def _told(self) -> list[tuple[Tensor, Tensor]]:
+        return [_parts(layer) for layer in (*self.convolutions, self.dense, self.head)]
+
     def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
         """As :meth:`Network.add_to`."""
         plan = self.plan
@@ -239,7 +268,7 @@ class ConvEncoder(Network):
         return mean, log_var
 
 
-class ConvDecoder(Network):
+class ConvDecoder(_Convolutional):
     r"""Dense, then convolutions whose channels become pixels, four by four.
 
     Mean and log-variance are channels of the last one, and each pixel of both has a bias of its
@@ -293,50 +322,14 @@ class ConvDecoder(Network):
         channels = slice(self.head.out_channels // 2, None)
         return [(self.head.weight, channels), (self.bias, slice(self.plan.values, None))]
 
-    def convolved(self) -> tuple[dict[str, int], list[tuple[np.ndarray, np.ndarray]]]:
-        """As :meth:`Network.convolved`."""
-        rows, columns = self.plan.grid
-        said = {"rows": rows, "columns": columns, "channels": self.plan.channels}
-        layers = [tuple(part.detach().numpy() for part in layer) for layer in self._layers()]
-        return said, layers
-
-    def with_layers(self, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> "ConvDecoder":
-        """As :meth:`Network.with_layers`."""
-        twin = copy.deepcopy(self)
-        for mine, theirs in zip(twin._layers(), layers, strict=True):
-            for part, values in zip(mine, theirs, strict=True):
-                part.data.copy_(torch.from_numpy(values))
-        return twin
-
-    def _layers(self) -> list[tuple[Tensor, Tensor]]:
+    def _told(self) -> list[tuple[Tensor, Tensor]]:
         inner = [*self.dense, *self.convolutions]
-        return [(layer.weight, layer.bias) for layer in inner] + [(self.head.weight, self.bias)]
+        return [*map(_parts, inner), (self.head.weight, self.bias)]
 
-    def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
-        """As :meth:`Network.add_to`."""
-        plan = self.plan
-        for depth, layer in enumerate(self.dense):
-            assert isinstance(layer, nn.Linear)
-            source = _affine(graph, source, f"a{depth}", layer.weight, layer.bias)
-            source = _activated(graph, source, f"h{depth}", self.activation)
-        source = _reshaped(graph, source, "cells", [-1, plan.channels, *plan.grid])
-        for depth, layer in enumerate([*self.convolutions, self.head]):
-            assert isinstance(layer, nn.Conv2d)
-            source = _convolved(graph, source, f"c{depth}", layer.weight, layer.bias)
-            if layer is not self.head:
-                source = _activated(graph, source, f"g{depth}", self.activation)
-            source = graph.node(
-                "DepthToSpace", [source], f"enlarged{depth}", blocksize=2, mode="CRD"
-            )
-        source = _sliced(graph, source, "inside", [0, 0], [plan.height, plan.width], [2, 3])
-        split = [-1, 2, plan.colours, plan.height, plan.width]
-        source = _reshaped(graph, source, "halves", split)
-        source = graph.node("Transpose", [source], "pixels", perm=[0, 1, 3, 4, 2])
-        source = _reshaped(graph, source, "values", [-1, 2 * plan.values])
-        source = graph.node("Add", [source, graph.constant("bias", self.bias)], "outputs")
-        logits = _sliced(graph, source, "logits", [0], [plan.values], [1])
-        ends = [plan.values], [2 * plan.values], [1]
-        return graph.node("Sigmoid", [logits], "sigmoid"), _sliced(graph, source, "logs", *ends)
+
+def _parts(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    assert isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None
+    return layer.weight, layer.bias
 
 
 def _beyond(plan: Plan) -> tuple[int, int]:

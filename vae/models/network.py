@@ -143,13 +143,15 @@ class Network(nn.Module):
         return None
 
     def convolved(self) -> tuple[dict[str, int], list[tuple[np.ndarray, np.ndarray]]] | None:
-        """As :meth:`layers`, of a decoder that ends with convolutions which enlarge.
+        """As :meth:`layers`, of a decoder that ends with convolutions which enlarge, or an encoder
+        that begins with such as undo them.
 
         Returns:
-            The ``rows`` and ``columns`` of the grid where these begin and the ``channels`` between
-            them; and two dense layers, those that enlarge, of shape (4 × out, in, 3, 3), and a
-            last one, whose bias is each value's own, (2D,): the means' logits, then the
-            log-variances.
+            The ``rows`` and ``columns`` of the smallest grid and the ``channels`` between
+            convolutions; and of a decoder two dense layers, those that enlarge, of shape
+            (4 × out, in, 3, 3), and a last one, whose bias is each value's own, (2D,): the means'
+            logits, then the log-variances. Of an encoder its convolutions, (out, 4 × in, 3, 3),
+            and two dense layers.
         """
         return None
 
