@@ -67,7 +67,7 @@ def explore(choice: Choice) -> None:
     )
     link.write_state(pad)
     with st.container(horizontal=True, vertical_alignment="center"):
-        coloured_by = tint.choose(choice, packed.rows_of(checkpoint), "explore_tint")
+        coloured_by = tint.choose(choice, packed.rows_of(checkpoint))
         tell_density(pad.z)
         if not choice.is_running:
             share.offer(choice, checkpoint)

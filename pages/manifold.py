@@ -6,9 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, header, library, session
+from ui import charts, header, library, session, tint
 from ui.library import Stored
 from ui.manifold import overlays, settings
+from ui.tint import Tint
 from vae import images, latent
 
 # Printed at 300 dots an inch, the picture is 20 cm wide or more: enough for a page's column.
@@ -23,7 +24,14 @@ def main() -> None:
     canvas, controls = st.columns([3, 1], gap="large")
     with controls:
         count, tail, gap, overlay, equal, axes, centre = settings.choose(checkpoint)
-    figure, faces = drawn(choice.stored, count, tail, axes, centre, overlay, equal)
+        coloured_by = None
+        if overlay == overlays.MEANS:
+            means = library.posterior_means(choice.stored)
+            coloured_by = tint.choose(choice, charts.rows_drawn(len(means)))
+    mark = tint.mark_of(coloured_by)
+    figure, faces = drawn(
+        choice.stored, count, tail, axes, centre, overlay, equal, mark, coloured_by
+    )
     with canvas:
         draw(figure, len(faces) > 1)
     with controls:
@@ -59,6 +67,8 @@ def drawn(
     centre: np.ndarray,
     overlay: str,
     equal: bool,
+    mark: str,
+    _tint: Tint | None,
 ) -> tuple[go.Figure, np.ndarray]:
     """The grid as a chart, and its faces, uint8, (R, C, H, W) or (R, C, H, W, 3).
 
@@ -71,7 +81,7 @@ def drawn(
         z = latent.manifold_sheet(count, tail, checkpoint.model.latent_dim, axes, centre)
     faces = latent.draw(checkpoint.model, z)
     figure = charts.manifold(images.tile(faces), z, axes)
-    return overlays.lay_over(figure, overlay, stored, z, axes), faces
+    return overlays.lay_over(figure, overlay, stored, z, axes, _tint), faces
 
 
 def draw(figure: go.Figure, square: bool) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from ui import header, library, missing_data, photo, session, words
+from ui import charts, header, library, missing_data, photo, session, tint, words
 from ui.library import Choice
 from ui.reconstruct import judged
 from vae import limits
@@ -143,9 +143,12 @@ def draw_posteriors(choice: Choice, chosen: np.ndarray, judgement: Reconstructio
     latent_dim = judgement.z_mean.shape[1]
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
     means = library.posterior_means(choice.stored)
-    with st.container(key="plane"):
+    coloured_by = tint.choose(choice, charts.rows_drawn(len(means))) if latent_dim > 1 else None
+    mark = tint.mark_of(coloured_by)
+    z_mean, z_std = judgement.z_mean, judgement.z_std
+    with st.container(key="plane_coloured" if coloured_by else "plane"):
         st.plotly_chart(
-            judged.plane(choice.stored, chosen, axes, judgement.z_mean, judgement.z_std),
+            judged.plane(choice.stored, chosen, axes, z_mean, z_std, mark, coloured_by),
             height="stretch",
             config={"displayModeBar": False},
             alt="The posteriors of the faces in the latent space",

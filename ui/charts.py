@@ -16,6 +16,7 @@ __all__ = [
     "manifold_points",
     "posteriors",
     "rate_distortion",
+    "rows_drawn",
     "step_changes",
     "stretch",
     "training_curves",
@@ -29,12 +30,21 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from ui.tint import Tint
 from vae.images import png
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 # Points of a cloud that are drawn at most: more would not be told apart.
 MOST_POINTS = 5_000
+
+
+# Letters of a legend's entry and of what a point tells: a stranger's name may be of any length.
+LEGEND_LETTERS, HOVER_LETTERS = 28, 80
+
+# Streamlit puts the theme's chart colours in the place of these: the second, for what matters, and
+# those after it. Where a label colours the points there are too many traces to go by their order.
+THEMED = ("#000002", "#000003", "#000004")
 
 
 # The page gives a figure its size.
@@ -71,6 +81,7 @@ def posteriors(
     z_std: np.ndarray,
     labels: Sequence[str],
     axes: Sequence[int] = (0, 1),
+    tint: Tint | None = None,
 ) -> go.Figure:
     """The posteriors of a few images over the posterior means of the training set.
 
@@ -80,6 +91,7 @@ def posteriors(
         z_std: Their standard deviations, of shape (n, K).
         labels: What each image is called.
         axes: The two latents that are drawn; with K = 1 each image gets a height of its own.
+        tint: What colours the means that :func:`rows_drawn` tells.
     """
     across = axes[0]
     if z_mean.shape[1] == 1:
@@ -92,7 +104,7 @@ def posteriors(
         values = f"{latent_name(0)} = %{{x:.2f}} ± %{{customdata[0]:.2f}}"
     else:
         figure = _plane(axes)
-        figure.add_trace(_cloud(means, axes))
+        _add_cloud(figure, means, axes, tint)
         y = z_mean[:, axes[1]]
         vertical = {"error_y": {"array": z_std[:, axes[1]], "thickness": 2, "width": 0}}
         values = (
@@ -105,7 +117,8 @@ def posteriors(
             y=y,
             error_x={"array": z_std[:, across], "thickness": 2, "width": 0},
             mode="markers+text",
-            marker={"size": 5},
+            marker={"size": 5, "color": THEMED[0]},
+            showlegend=False,
             text=list(labels),
             textposition="top right",
             textfont={"size": 11},
@@ -203,15 +216,69 @@ def _plane(
     return figure
 
 
-def _cloud(means: np.ndarray, axes: Sequence[int]) -> go.Scattergl:
-    chosen = np.linspace(0, len(means) - 1, min(len(means), MOST_POINTS)).astype(int)
-    return go.Scattergl(
-        x=means[chosen, axes[0]],
-        y=means[chosen, axes[1]],
-        mode="markers",
-        marker={"size": 4, "opacity": 0.6},
-        hoverinfo="skip",
+def rows_drawn(count: int) -> np.ndarray:
+    """Which of so many points a cloud is drawn of, evenly chosen, (n,)."""
+    return np.linspace(0, count - 1, min(count, MOST_POINTS)).astype(int)
+
+
+def _add_cloud(
+    figure: go.Figure, means: np.ndarray, axes: Sequence[int], tint: Tint | None = None
+) -> None:
+    """Posterior means, behind what comes later; in the colours of a label, if there is one."""
+    chosen = rows_drawn(len(means))
+    points = means[chosen][:, list(axes)]
+    plain = {
+        "mode": "markers",
+        "marker": {"size": 4, "opacity": 0.6},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    unknown = np.full(len(points), True) if tint is None else tint.codes < 0
+    figure.add_trace(go.Scattergl(x=points[unknown, 0], y=points[unknown, 1], **plain))
+    if tint is not None:
+        # A rim, since the darkest of the colours is as dark as the dark theme.
+        rim = {"width": 0.7, "color": "rgba(128, 128, 128, 0.8)"}
+        _add_coloured(figure, points, tint, {"size": 5, "opacity": 0.9, "line": rim})
+
+
+def _add_coloured(
+    figure: go.Figure, points: np.ndarray, tint: Tint, marker: Mapping[str, Any]
+) -> None:
+    """Points in the colours of a label, (n, 2), those of each entry of its legend a trace: a press
+    on the entry hides and shows them, two show them alone."""
+    said = np.array([_as_text(_cut(word, HOVER_LETTERS)) for word in tint.words], dtype=object)
+    name = _as_text(_cut(tint.name, HOVER_LETTERS))
+    for code, (text, colour) in enumerate(tint.legend):
+        here = tint.codes == code
+        figure.add_trace(
+            go.Scattergl(
+                x=points[here, 0],
+                y=points[here, 1],
+                mode="markers",
+                marker={**marker, "color": colour},
+                name=_as_text(_cut(text, LEGEND_LETTERS)),
+                # In the data, where Plotly looks for no placeholders.
+                text=[f"{name}: {word}" for word in said[tint.values[here]]],
+                hovertemplate="%{text}<extra></extra>",
+                showlegend=True,
+            )
+        )
+    figure.update_layout(
+        showlegend=True,
+        legend={
+            "title": {"text": _as_text(_cut(tint.name, LEGEND_LETTERS)), "side": "top"},
+            "orientation": "h",
+            "x": 0,
+            "y": -0.14,
+            "yanchor": "top",
+            "itemsizing": "constant",
+            "font": {"size": 12},
+        },
     )
+
+
+def _cut(text: str, letters: int) -> str:
+    return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
 def _histogram(
@@ -235,6 +302,7 @@ def stretch(
     stops: np.ndarray,
     paths: Mapping[str, np.ndarray],
     axes: Sequence[int] = (0, 1),
+    tint: Tint | None = None,
 ) -> go.Figure:
     """How much the decoder stretches the plane, with data and paths between faces on it.
 
@@ -248,6 +316,7 @@ def stretch(
         stops: The faces that the paths join, (n, K).
         paths: The points of each path by its name, (T, K).
         axes: The latents that run across and upwards.
+        tint: What colours the means that :func:`rows_drawn` tells.
     """
     # Half the bytes for every visitor, and no pixel on screen differs.
     x, y = x.astype(np.float32), y.astype(np.float32)
@@ -261,6 +330,7 @@ def stretch(
         "textposition": "top center",
         "name": "faces",
         "hoverinfo": "skip",
+        "showlegend": False,
     }
     if stops.shape[1] == 1:
         figure = Chart(go.Scatter(x=x, y=10**finite, name="magnification"))
@@ -283,18 +353,19 @@ def stretch(
         )
         return figure
     figure = _plane(axes)
-    figure.add_trace(_cloud(means, axes))
+    _add_cloud(figure, means, axes, tint)
     # All of one kind: Plotly paints WebGL over SVG, whatever their order.
-    for name, path in paths.items():
+    for colour, (name, path) in zip(THEMED, paths.items(), strict=False):
         points = path.astype(np.float32)
         figure.add_trace(
             go.Scattergl(
                 x=points[:, axes[0]],
                 y=points[:, axes[1]],
                 mode="lines",
-                line={"width": 4 if name == "geodesic" else 2.5},
+                line={"width": 4 if name == "geodesic" else 2.5, "color": colour},
                 name=name,
                 hoverinfo="name",
+                showlegend=False,
             )
         )
     figure.add_trace(
@@ -382,6 +453,7 @@ def _click_targets(x: np.ndarray, y: np.ndarray, axes: Sequence[int]) -> go.Scat
         y=upwards.ravel(),
         mode="markers",
         marker={"size": 12, "opacity": 0},
+        showlegend=False,
         selected=unseen,
         unselected=unseen,
         hovertemplate=f"{latent_name(axes[0])} = %{{x:.2f}}<br>{latent_name(axes[1])} = %{{y:.2f}}"
@@ -674,22 +746,32 @@ def manifold_overlay(
     return figure
 
 
-def manifold_points(figure: go.Figure, places: np.ndarray, face: Sequence[int]) -> go.Figure:
+def manifold_points(
+    figure: go.Figure, places: np.ndarray, face: Sequence[int], tint: Tint | None = None
+) -> go.Figure:
     """Mark points on a :func:`manifold`.
 
     Arguments:
         figure: The manifold; it is changed.
         places: Row and column of each point, (n, 2), in faces.
         face: A face's height and width in pixels.
+        tint: What colours them.
     """
-    places = places[np.isfinite(places).all(axis=1)]
+    on_it = np.isfinite(places).all(axis=1)
+    points = (places[:, ::-1] + 0.5) * np.array([face[1], face[0]]) - 0.5
+    marker = {"size": 5, "line": {"width": 1, "color": "black"}}
+    unknown = on_it if tint is None else on_it & (tint.codes < 0)
     figure.add_trace(
         go.Scattergl(
-            x=(places[:, 1] + 0.5) * face[1] - 0.5,
-            y=(places[:, 0] + 0.5) * face[0] - 0.5,
+            x=points[unknown, 0],
+            y=points[unknown, 1],
             mode="markers",
-            marker={"size": 5, "color": "#fb923c", "line": {"width": 1, "color": "black"}},
+            marker={**marker, "color": "#fb923c" if tint is None else "#999999"},
             hoverinfo="skip",
+            showlegend=False,
         )
     )
+    if tint is not None:
+        drawn = tint._replace(codes=tint.codes[on_it], values=tint.values[on_it])
+        _add_coloured(figure, points[on_it], drawn, marker | {"size": 6})
     return figure

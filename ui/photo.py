@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from ui import charts, library, link, session, words
+from ui import charts, library, link, session, tint, words
 from ui.library import Choice, Stored
 from ui.photo_frame import Frame, photo_frame
 from ui.pictures import data_url
@@ -216,9 +216,10 @@ def draw_place(choice: Choice, found: Evidence) -> None:
     means = library.posterior_means(choice.stored)
     z_mean = np.concatenate([found.encoder.mean, found.refined.mean])
     z_std = np.exp(0.5 * np.concatenate([found.encoder.log_var, found.refined.log_var]))
-    with st.container(key="plane"):
+    coloured_by = tint.choose(choice, charts.rows_drawn(len(means))) if latent_dim > 1 else None
+    with st.container(key="plane_coloured" if coloured_by else "plane"):
         st.plotly_chart(
-            charts.posteriors(means, z_mean, z_std, ["encoder", "refined"], axes),
+            charts.posteriors(means, z_mean, z_std, ["encoder", "refined"], axes, coloured_by),
             height="stretch",
             config={"displayModeBar": False},
             alt="Where the photo lies in the latent space",

@@ -1,7 +1,8 @@
 """What points may be coloured by: a label of each, in colours that every eye can tell apart."""
 
-__all__ = ["Tint", "choose", "tint"]
+__all__ = ["Tint", "choose", "mark_of", "tint"]
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,19 @@ class Tint(NamedTuple):
     legend: list[tuple[str, str]]
     values: np.ndarray
     words: list[str]
+
+    @property
+    def mark(self) -> str:
+        """What tells it from others: for what is drawn once and kept."""
+        texts = [self.name, *self.words, *(part for entry in self.legend for part in entry)]
+        told = hashlib.sha256("\0".join(texts).encode(errors="surrogatepass"))
+        told.update(np.concatenate([self.codes, self.values]).astype(np.int64).tobytes())
+        return told.hexdigest()
+
+
+def mark_of(tint: Tint | None) -> str:
+    """The same of points that may have none."""
+    return "" if tint is None else tint.mark
 
 
 def tint(column: Column, places: np.ndarray) -> Tint:
@@ -93,13 +107,12 @@ def _amounts(column: Column, values: np.ndarray) -> Tint:
     return Tint(column.name, codes, legend, told, words)
 
 
-def choose(choice: Choice, rows: np.ndarray, key: str) -> Tint | None:
-    """A choice of what a model's points are coloured by; None for nothing.
+def choose(choice: Choice, rows: np.ndarray) -> Tint | None:
+    """A choice of what a model's points are coloured by, the same on every page; None for nothing.
 
     Arguments:
         choice: The model.
         rows: The rows of its posterior that are drawn.
-        key: Of the widget.
     """
     training = training_faces(choice)
     if training is None:
@@ -111,7 +124,7 @@ def choose(choice: Choice, rows: np.ndarray, key: str) -> Tint | None:
     name = st.selectbox(
         "Colour the points by",
         [NOTHING, *labels.names],
-        key=f"{key}_{data.name}",
+        key=f"tint_{data.name}",
         persist_state="session",
         format_func=lambda name: (
             "Points in one colour" if name == NOTHING else f"Coloured by {name}"

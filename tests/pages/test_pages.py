@@ -438,3 +438,20 @@ def test_a_new_version_of_a_file_is_read_anew(shipped):
     app.run()
     assert sentences(app) == []
     assert "3 latents" in app.sidebar.caption[0].value
+
+
+def test_the_label_that_colours_points_is_the_same_on_every_page(shipped):
+    save_model(shipped / "model.safetensors", **OLIVETTI)
+    app = visit("reconstruct")
+    app.selectbox(key="tint_olivetti").select("person").run()
+    assert sentences(app) == []
+    for page in ("reconstruct", "morph", "manifold"):
+        # AppTest brings what a session persists with the second run only.
+        app.switch_page(f"pages/{page}.py").run()
+        app.run()
+        if page == "manifold":
+            app.selectbox(key="manifold_overlay_4").select("posterior means").run()
+        assert sentences(app) == []
+        assert app.selectbox(key="tint_olivetti").value == "person"
+        drawn = [chart.proto.spec for chart in app.get("plotly_chart")]
+        assert sum('"person: ' in spec for spec in drawn) == 1, page

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from ui import charts
+from ui.tint import OTHERS, Tint, tint
+from vae.datasets.labels import categorical, continuous
 from vae.images import tile
 from vae.latent.arrays import manifold_grid
 
@@ -160,3 +162,57 @@ def test_names_of_runs_are_drawn_as_they_stand():
     line = np.array([1.0, 10.0]), np.array([0.0, 1.0])
     figure = charts.compared_curves({"<b>$x$": line}, "ELBO")
     assert figure.data[0].name == "&lt;b>&#36;x&#36;"
+
+
+NASTY = "<a href='javascript:b'>$x$</a>&amp;%{x}"
+
+
+def coloured(kind: str, tinted: Tint) -> go.Figure:
+    """A chart of 30 posterior means, coloured."""
+    means, stops = RNG.normal(size=(30, 2)), RNG.normal(size=(2, 2))
+    if kind == "posteriors":
+        return charts.posteriors(means, stops, np.ones((2, 2)), list("ab"), (0, 1), tinted)
+    if kind == "stretch":
+        side = np.linspace(-3, 3, 20)
+        paths = {"geodesic": stops, "straight": stops}
+        return charts.stretch(np.zeros((20, 20)), side, side, means, stops, paths, (0, 1), tinted)
+    figure = charts.manifold(np.zeros((50, 40), dtype=np.uint8), manifold_grid(10))
+    return charts.manifold_points(figure, RNG.uniform(0, 9, size=(30, 2)), (5, 4), tinted)
+
+
+@pytest.mark.parametrize("kind", ["posteriors", "stretch", "manifold"])
+def test_points_take_the_colours_of_a_label_and_their_names_are_text(kind):
+    codes = np.array([0, 1, -1] * 10)
+    tinted = tint(categorical(NASTY, codes, [NASTY, "b" * 200]), np.arange(30))
+    figure = coloured(kind, tinted)
+    clouds = [trace for trace in figure.data if trace.type == "scattergl"]
+    entries = [trace for trace in clouds if trace.showlegend]
+    assert [trace.marker.color for trace in entries] == [colour for _, colour in tinted.legend]
+    assert [len(trace.x) for trace in entries] == [10, 10]
+    first, long = entries
+    escaped = "&lt;a href='javascript:b'>&#36;x&#36;&lt;/a>&amp;amp;%{x}"
+    assert first.name.startswith("&lt;a href='javascript:b'>") and len(long.name) < 40
+    assert set(first.text) == {f"{escaped}: {escaped}"}
+    assert first.hovertemplate == "%{text}<extra></extra>"
+    assert figure.layout.legend.title.text == first.name and figure.layout.showlegend
+    # What is not known is drawn as well, and the legend names nothing else.
+    others = [trace for trace in clouds if not trace.showlegend]
+    assert 10 in [len(trace.x) for trace in others if not trace.name and not trace.text]
+    assert all(trace.showlegend is False for trace in others)
+
+
+def test_coloured_points_of_a_manifold_are_those_that_lie_on_it():
+    figure = charts.manifold(np.zeros((50, 40), dtype=np.uint8), manifold_grid(10))
+    places = np.array([[0.0, 0.0], [np.nan, np.nan], [2.0, 3.0]])
+    tinted = tint(continuous("smile", [0.0, 0.5, 1.0]), np.arange(3))
+    charts.manifold_points(figure, places, (5, 4), tinted)
+    clouds = [trace for trace in figure.data if trace.type == "scattergl"]
+    on_it = [trace for trace in clouds if trace.showlegend and len(trace.x)]
+    assert [trace.text[0] for trace in on_it] == ["smile: 0", "smile: 1"]
+    assert (on_it[1].x[0], on_it[1].y[0]) == (3.5 * 4 - 0.5, 2.5 * 5 - 0.5)
+
+
+def test_a_label_that_nothing_is_known_of_draws_all_points_in_one_colour():
+    tinted = tint(categorical("mood", [-1] * 30, ["sad"]), np.arange(30))
+    figure = coloured("posteriors", tinted)
+    assert len(figure.data[0].x) == 30 and OTHERS not in str(figure)

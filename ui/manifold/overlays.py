@@ -9,6 +9,7 @@ import streamlit as st
 
 from ui import charts, library, paths, words
 from ui.library import Stored
+from ui.tint import Tint
 from vae import latent
 from vae.latent.grids import equal_area_grid, positions_on_grid
 from vae.latent.metric import log_magnification
@@ -80,6 +81,7 @@ def lay_over(
     stored: Stored,
     z: np.ndarray,
     axes: tuple[int, int],
+    tint: Tint | None = None,
 ) -> go.Figure:
     """Add what was chosen to the figure of a manifold.
 
@@ -89,6 +91,7 @@ def lay_over(
         stored: The model.
         z: The latent points of the faces, (R, C, K).
         axes: The latents that run across and upwards.
+        tint: What colours the posterior means.
     """
     checkpoint = library.load(stored)
     face = checkpoint.model.image_shape[:2]
@@ -106,5 +109,6 @@ def lay_over(
         return charts.manifold_overlay(figure, values, face, title, diverging=True)
     if overlay == MEANS:
         means = library.posterior_means(stored)
-        return charts.manifold_points(figure, positions_on_grid(z, means, axes), face)
+        means = means[charts.rows_drawn(len(means))]
+        return charts.manifold_points(figure, positions_on_grid(z, means, axes), face, tint)
     return figure

@@ -8,9 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, library, paths, session, words
+from ui import charts, library, paths, session, tint, words
 from ui.library import Choice, Stored
 from ui.morph import settings
+from ui.tint import Tint
 from vae.latent.metric import log_magnification
 from vae.models.checkpoint import Checkpoint
 
@@ -72,11 +73,13 @@ def draw(choice: Choice, checkpoint: Checkpoint, stops: np.ndarray) -> np.ndarra
     """
     latent_dim = checkpoint.model.latent_dim
     axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
+    count = len(library.posterior_means(choice.stored))
+    coloured_by = tint.choose(choice, charts.rows_drawn(count)) if latent_dim > 1 else None
     clicked = st.plotly_chart(
-        _figure(choice.stored, stops, axes),
-        height=520 if latent_dim > 1 else 320,
+        _figure(choice.stored, stops, axes, tint.mark_of(coloured_by), coloured_by),
+        height=320 if latent_dim == 1 else 620 if coloured_by else 520,
         # A click stays selected for as long as the chart is the same one.
-        key=f"plane_{choice.name}_{axes}_{hash(stops.tobytes())}",
+        key=f"plane_{choice.name}_{axes}_{hash(stops.tobytes())}_{tint.mark_of(coloured_by)}",
         on_select="rerun",
         selection_mode="points",
         config={"displayModeBar": False},
@@ -103,7 +106,9 @@ def draw(choice: Choice, checkpoint: Checkpoint, stops: np.ndarray) -> np.ndarra
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _figure(stored: Stored, stops: np.ndarray, axes: tuple[int, int]) -> go.Figure:
+def _figure(
+    stored: Stored, stops: np.ndarray, axes: tuple[int, int], mark: str, _tint: Tint | None
+) -> go.Figure:
     """The map with the paths through the faces, (n, K), drawn once for all visitors."""
     means = library.posterior_means(stored)
     plane = plane_through(means, stops, axes)
@@ -115,6 +120,7 @@ def _figure(stored: Stored, stops: np.ndarray, axes: tuple[int, int]) -> go.Figu
         stops,
         {kind: paths.route(stored, stops, kind).points for kind in settings.KINDS},
         axes,
+        _tint,
     )
 
 

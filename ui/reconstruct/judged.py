@@ -9,6 +9,7 @@ import streamlit as st
 from ui import charts, library
 from ui.library import Choice, Stored
 from ui.pictures import data_url
+from ui.tint import Tint
 from vae import images, latent
 from vae.datasets.faces import Faces
 from vae.latent.arrays import Reconstructions
@@ -68,7 +69,14 @@ def plane(
     axes: tuple[int, int],
     z_mean: np.ndarray,
     z_std: np.ndarray,
+    mark: str,
+    _tint: Tint | None,
 ) -> go.Figure:
-    """The posteriors of the chosen faces as a chart, drawn once for all visitors."""
+    """The posteriors of the chosen faces as a chart, drawn once for all visitors.
+
+    Arguments:
+        mark: The tint's.
+    """
     labels = [f"#{number}" for number in chosen]
-    return charts.posteriors(library.posterior_means(stored), z_mean, z_std, labels, axes)
+    means = library.posterior_means(stored)
+    return charts.posteriors(means, z_mean, z_std, labels, axes, _tint)

@@ -16,8 +16,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, library
-from ui.library import Stored
+from ui import charts, library, tint
+from ui.library import Choice, Stored
 from ui.pictures import data_url
 from ui.train import audience
 from ui.words import duration, figure, meaning, number, sentences, with_error
@@ -133,7 +133,8 @@ def show_drawings(run: Run, status: Status, slowness: int) -> None:
     if "faces" in found:
         st.image(found["faces"], width="stretch", alt="Validation faces and reconstructions")
         st.caption("Six validation faces, and below each its reconstruction")
-    _plot(found["plane"], "plane", 300)
+    plane = _plane(run, found)
+    _plot(plane, "plane", 400 if plane.layout.showlegend else 300)
     _plot(found["use"], "use", 200)
 
 
@@ -260,8 +261,9 @@ def pictures(run: Run, status: Status) -> dict | None:
     """What the latest model draws, or the best one of a run that has ended; None before that.
 
     ``manifold`` and, where the data set is here, ``faces`` as data URLs; ``row``, what is to be
-    said of the manifold of one latent; the figures ``plane`` and ``use``; ``kl``, the KL
-    divergence of each latent, (K,); and the model's ``step``.
+    said of the manifold of one latent; ``posteriors``, what the plane is drawn of; the figure
+    ``use``; ``kl``, the KL divergence of each latent, (K,); and the model's ``step`` and file,
+    ``stored``.
     """
     wanted = (run.last, run.best) if status.is_alive else (run.best, run.last)
     path = next((path for path in wanted if path.is_file()), None)
@@ -282,6 +284,7 @@ def _pictures(stored: Stored, dataset: str) -> dict:
     z = latent.manifold_sheet(side, latent_dim=model.latent_dim)
     found = {
         "step": card.step or 0,
+        "stored": stored,
         "manifold": data_url(images.tile(latent.draw(model, z)), 2 if side == MANIFOLD else 1),
         # One latent has no plane to be a grid over.
         "row": f": a row along {charts.latent_name(0)}" if model.latent_dim == 1 else "",
@@ -305,11 +308,32 @@ def _pictures(stored: Stored, dataset: str) -> dict:
         pairs = np.stack([data.images[places], shown])
         found["faces"] = data_url(images.tile(pairs, 1), 4)
         chosen = posterior.mean, np.exp(0.5 * posterior.log_var)
-    labels = [str(place + 1) for place in range(len(chosen[0]))]
-    found["plane"] = charts.posteriors(means, *chosen, labels, axes)
+    found["posteriors"] = means, *chosen, axes
     found["use"] = charts.latent_use(kl)
     found["kl"] = kl
     return found
+
+
+def _plane(run: Run, found: dict) -> go.Figure:
+    """Where the training images lie, coloured by what the visitor chooses."""
+    stored, (means, *_) = found["stored"], found["posteriors"]
+    coloured_by = None
+    if means.shape[1] > 1:
+        card = library.load(stored).card
+        choice = Choice(
+            run.name, stored.path, stored.version, card, dataset=str(run.config.dataset)
+        )
+        coloured_by = tint.choose(choice, charts.rows_drawn(len(means)))
+    return _drawn_plane(stored, tint.mark_of(coloured_by), found["posteriors"], coloured_by)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _drawn_plane(
+    stored: Stored, mark: str, _posteriors: tuple, _tint: tint.Tint | None
+) -> go.Figure:
+    means, z_mean, z_std, axes = _posteriors
+    labels = [str(place + 1) for place in range(len(z_mean))]
+    return charts.posteriors(means, z_mean, z_std, labels, axes, _tint)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
