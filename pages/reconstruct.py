@@ -2,6 +2,7 @@
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ui import charts, header, library, missing_data, photo, session, tint, words
 from ui.library import Choice
@@ -9,7 +10,7 @@ from ui.reconstruct import judged
 from vae import limits
 from vae.datasets.faces import Faces
 from vae.latent.arrays import Reconstructions
-from vae.latent.evidence import Evidence
+from vae.latent.evidence import MOST_LATENTS, Evidence
 
 FACES, PHOTO = "Faces of the data set", "Your own photo"
 
@@ -29,13 +30,18 @@ def main() -> None:
     chosen = judged.ranked(choice, part, order, st.session_state.get("draw", 0))
     judgement = judged.reconstructed(choice.stored, chosen, data.sha256, data)
     gallery, plane = st.columns([4, 3], gap="large")
+    likelihood = checkpoint.card.likelihood
     with gallery:
         pictures = judged.triples(choice.stored, chosen, data.sha256, data)
-        evidence = judged.evidence(choice.stored, chosen, data.sha256, data)
-        draw_gallery(pictures, chosen, judgement, evidence)
+        waiting, captions = draw_gallery(pictures, chosen)
+        tell_figures(captions, chosen, judgement, None, likelihood)
     with plane:
         draw_posteriors(choice, chosen, judgement)
     credit(data)
+    # Everything else stands by now: with many latents this takes seconds.
+    with waiting:
+        evidence = judged.evidence(choice.stored, chosen, data.sha256, data)
+    tell_figures(captions, chosen, judgement, evidence, likelihood)
 
 
 def explain() -> None:
@@ -105,13 +111,18 @@ def choose_faces(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
 
 
 def draw_gallery(
-    pictures: list[str], chosen: np.ndarray, judgement: Reconstructions, evidence: Evidence
-) -> None:
-    """Original, reconstruction and difference of each face, with its figures."""
+    pictures: list[str], chosen: np.ndarray
+) -> tuple[DeltaGenerator, list[DeltaGenerator]]:
+    """Original, reconstruction and difference of each face.
+
+    Returns:
+        Where to say that something is being computed, and where each face's figures belong.
+    """
     st.caption(
         "Original, reconstruction, and where the reconstruction is :red[brighter] or "
         ":blue[darker]."
     )
+    captions = []
     columns = st.columns(COLUMNS)
     for place, number in enumerate(chosen):
         with columns[place % COLUMNS].container(border=True, gap="small"):
@@ -120,22 +131,39 @@ def draw_gallery(
                 width="stretch",
                 alt=f"Face {number}: original, reconstruction and difference",
             )
+            captions.append(st.empty())
+    return st.empty(), captions
+
+
+def tell_figures(
+    captions: list[DeltaGenerator],
+    chosen: np.ndarray,
+    judgement: Reconstructions,
+    evidence: Evidence | None,
+    likelihood: str,
+) -> None:
+    """The figures of each face: the ELBO at once, the others as soon as there is evidence."""
+    terms = ["ELBO", "log-likelihood", "KL divergence", "refined ELBO", "log p(x)", "nats"]
+    if likelihood != "gaussian":
+        terms.insert(0, "likelihood")
+    for place, caption in enumerate(captions):
+        elbo = judgement.elbo[place]
+        # As many words as there will be, so that nothing moves then.
+        is_integral = judgement.z_mean.shape[1] <= MOST_LATENTS
+        beyond = f"refined ELBO … · log p(x) {'=' if is_integral else 'is at least about'} …"
+        if evidence is not None:
             elbo = evidence.encoder_elbo[place]
-            st.caption(
-                f"**#{number}** · ELBO **{words.number(elbo)}** nats  \n"
-                f"log-likelihood {words.number(elbo + judgement.kl[place])} · "
-                f"KL {words.number(judgement.kl[place], 1)}  \n"
+            beyond = (
                 f"refined ELBO {words.number(evidence.refined_elbo[place])} · "
-                f"{words.log_px(evidence.log_px[place], evidence.is_integral)}",
-                help=words.meaning(
-                    "ELBO",
-                    "log-likelihood",
-                    "KL divergence",
-                    "refined ELBO",
-                    "log p(x)",
-                    "nats",
-                ),
+                f"{words.log_px(evidence.log_px[place], evidence.is_integral)}"
             )
+        caption.caption(
+            f"**#{chosen[place]}** · {words.figure('ELBO', likelihood)} "
+            f"**{words.number(elbo)}** nats  \n"
+            f"log-likelihood {words.number(elbo + judgement.kl[place])} · "
+            f"KL {words.number(judgement.kl[place], 1)}  \n{beyond}",
+            help=words.meaning(*terms),
+        )
 
 
 def draw_posteriors(choice: Choice, chosen: np.ndarray, judgement: Reconstructions) -> None:

@@ -333,6 +333,17 @@ def test_pictures_are_written_where_they_were_asked_for(checkpoint, tmp_path):
         assert "can't be written" in refused(name, checkpoint, "--out", unwritable, *options)
 
 
+def test_samples_may_have_their_noise(checkpoint, tmp_path):
+    pictures = {}
+    for name, options in (("mean", []), ("noise", ["--noise"]), ("again", ["--noise"])):
+        out = tmp_path / f"{name}.png"
+        assert vae("sample", checkpoint, "--out", out, "-n", 4, *options).exit_code == 0
+        pictures[name] = np.asarray(Image.open(out)).astype(float)
+    assert pictures["mean"].shape == pictures["noise"].shape
+    assert not np.array_equal(pictures["mean"], pictures["noise"])
+    assert np.array_equal(pictures["noise"], pictures["again"])
+
+
 @pytest.fixture
 def given(tmp_path) -> Path:
     """Files of faces as people have them."""

@@ -37,7 +37,7 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
     st.subheader("How the model sees it")
     left, right = st.columns([4, 3], gap="large")
     with left:
-        draw_reconstructions(face, found, faces)
+        draw_reconstructions(face, found, faces, checkpoint.card.likelihood)
         say_how_surprising(choice, found.encoder_elbo[0])
         offer_ways_on(choice, found, faces)
     with right:
@@ -135,7 +135,9 @@ def _judged(
     return found, latent.decode(model, means)[0]
 
 
-def draw_reconstructions(face: np.ndarray, found: Evidence, faces: np.ndarray) -> None:
+def draw_reconstructions(
+    face: np.ndarray, found: Evidence, faces: np.ndarray, likelihood: str
+) -> None:
     """The photo beside either reconstruction, their difference, and the bounds in their order."""
     answers = (
         ("The encoder's answer", faces[:1], found.encoder_elbo[0]),
@@ -148,15 +150,15 @@ def draw_reconstructions(face: np.ndarray, found: Evidence, faces: np.ndarray) -
         with column.container(border=True, gap="small"):
             st.image(data_url(triple, scale), width="stretch", alt=f"Your photo and {label}")
             st.markdown(
-                f"{label}: ELBO **{words.number(elbo, 1)}** nats",
-                help=words.meaning("ELBO", "nats"),
+                f"{label}: {words.figure('ELBO', likelihood)} **{words.number(elbo, 1)}** nats",
+                help=words.meaning("ELBO", "likelihood", "nats"),
             )
     st.caption(
         "Your photo, its reconstruction, and where that is :red[brighter] or :blue[darker]. "
         "The best Gaussian for this one photo gains "
         f"**{words.number(found.amortisation_gap[0], 1)} nats** over the encoder, which answers "
         "for every face at once: the amortisation gap. "
-        f"{words.log_px(found.log_px[0], found.is_integral, 1)} nats, "
+        f"{words.log_px(found.log_px[0], found.is_integral, 1, likelihood)} nats, "
         f"{words.how_log_px(found.is_integral)}; from there the Gaussian is "
         f"**{words.number(found.approximation_gap[0], 1)} nats** away, the approximation gap "
         "([Cremer et al., 2018](https://arxiv.org/abs/1801.03558)).",

@@ -89,9 +89,10 @@ def figure(name: str, likelihood: str) -> str:
     return name if likelihood == "gaussian" else f"{name} ({likelihood})"
 
 
-def log_px(value: float, is_integral: bool, digits: int = 0) -> str:
+def log_px(value: float, is_integral: bool, digits: int = 0, likelihood: str = "gaussian") -> str:
     """log p(x) and how well it is known: done as an integral, or sampled, a lower bound."""
-    return f"log p(x) {'=' if is_integral else 'is at least about'} {number(value, digits)}"
+    known = "=" if is_integral else "is at least about"
+    return f"{figure('log p(x)', likelihood)} {known} {number(value, digits)}"
 
 
 def how_log_px(is_integral: bool) -> str:

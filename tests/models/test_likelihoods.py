@@ -10,6 +10,7 @@ import torch
 
 from vae import VAE, elbo, importance_weighted_bound, load_checkpoint, save_checkpoint
 from vae.errors import VisageError
+from vae.latent import decode, sample
 from vae.models.architecture import Architecture
 from vae.models.gaussian import Gaussian
 from vae.models.likelihoods import (
@@ -192,6 +193,22 @@ def test_a_checkpoint_keeps_the_likelihood_and_its_weights(name, tmp_path):
     with torch.no_grad():
         pair = (one.decode(torch.ones(3, 2)).log_prob(x) for one in (model, found.model))
         torch.testing.assert_close(*pair, rtol=0, atol=0)
+
+
+def test_samples_are_of_its_own_noise_around_the_mean(name):
+    model = of(name).requires_grad_(False)
+    z = np.tile([[0.5, -1.0]], (4_000, 1))
+    drawn = sample(model, z, seed=3)
+    assert drawn.shape == (4_000, *SHAPE)
+    mean, std = decode(model, z[:1])
+    deviation = drawn - mean
+    # Levels of the logistic's are cut off at black and white.
+    if name != "logistic":
+        assert np.abs(deviation.mean(axis=0) / std[0]).max() < 0.12
+        assert deviation.std(axis=0) == pytest.approx(std[0], rel=0.35)
+    assert deviation.std(axis=0).min() > 0
+    np.testing.assert_array_equal(drawn, sample(model, z, seed=3))
+    assert not np.array_equal(drawn, sample(model, z, seed=4))
 
 
 def test_a_gaussian_file_is_one_that_earlier_versions_read_and_others_are_not(name, tmp_path):

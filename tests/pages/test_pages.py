@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 
 from ui import library
 from vae import VAE, datasets, save_checkpoint
 from vae.errors import VisageError
+from vae.models.architecture import Architecture
+from vae.models.mlp import MLP
 from vae.models.vae import Gaussian
 
 ROOT = Path(__file__).parents[2]
@@ -312,6 +315,40 @@ def test_reconstruct_shows_faces_with_their_figures(part, order, shipped):
             float(b.replace(",", "").replace("−", "-")) for b in bounds.groups()
         )
         assert elbo <= refined <= log_px
+
+
+def test_reconstruct_names_a_likelihood_that_is_not_the_gaussian(shipped):
+    torch.manual_seed(0)
+    model = VAE.of(Architecture((28, 23), 2, MLP((8,)), "student"))
+    save_checkpoint(shipped / "s.safetensors", model, OLIVETTI)
+    app = visit("reconstruct", model="s")
+    assert sentences(app) == []
+    figures = [caption for caption in app.main.caption if "refined ELBO" in caption.value]
+    assert len(figures) == 8
+    assert all("ELBO (student) **" in caption.value for caption in figures)
+    assert all("**likelihood**: what noise" in caption.help for caption in figures)
+
+
+def test_reconstruct_tells_the_elbo_before_log_px_is_known(shipped, monkeypatch):
+    from ui.reconstruct import judged
+
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    told = []
+    tell, judge, plane = DeltaGenerator.caption, judged.judge, judged.plane
+    monkeypatch.setattr(
+        DeltaGenerator,
+        "caption",
+        lambda self, text, **rest: told.append(text) or tell(self, text, **rest),
+    )
+    monkeypatch.setattr(judged, "plane", lambda *given: told.append("plane") or plane(*given))
+    drawn = []
+    monkeypatch.setattr(judged, "judge", lambda *given: drawn.extend(told) or judge(*given))
+    judged.evidence.clear()
+    visit("reconstruct", model="a")
+    at_once = [text for text in drawn if "KL" in text and "log p(x) = …" in text]
+    assert len(at_once) == 8 and all("ELBO **" in text for text in at_once)
+    assert "plane" in drawn
+    assert len([text for text in told if "log p(x) = " in text and "…" not in text]) == 8
 
 
 def test_where_there_is_a_test_set_its_figure_is_the_model_s(shipped):

@@ -10,7 +10,7 @@ from vae import images
 from vae.commands.terminal import checkpoint_argument
 from vae.errors import VisageError
 from vae.files import replacing
-from vae.latent.arrays import decode, manifold_sheet
+from vae.latent.arrays import decode, manifold_sheet, sample
 from vae.models import onnx
 from vae.models.checkpoint import load_checkpoint
 
@@ -34,11 +34,14 @@ def manifold_command(checkpoint: Path, out: Path, grid: int, tail: float, scale:
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=64, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--scale", type=click.IntRange(1, 20), default=2, show_default=True)
-def sample_command(checkpoint: Path, out: Path, count: int, seed: int, scale: int) -> None:
+@click.option("--noise", is_flag=True, help="Draw from p(x|z), its noise and all, not its mean.")
+def sample_command(
+    checkpoint: Path, out: Path, count: int, seed: int, scale: int, noise: bool
+) -> None:
     """Draw faces at random points of the prior (the paper's Figure 5)."""
     model = load_checkpoint(checkpoint).model
     z = np.random.default_rng(seed).standard_normal((count, model.latent_dim))
-    faces = decode(model, z)[0]
+    faces = sample(model, z, seed) if noise else decode(model, z)[0]
     columns = math.ceil(math.sqrt(count))
     canvas = np.ones((math.ceil(count / columns) * columns, *faces.shape[1:]))
     canvas[:count] = faces

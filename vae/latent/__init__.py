@@ -19,6 +19,7 @@ __all__ = [
     "match_prior",
     "nearest",
     "reconstruct",
+    "sample",
 ]
 
 from vae.latent.arrays import (
@@ -40,4 +41,5 @@ from vae.latent.arrays import (
     match_prior,
     nearest,
     reconstruct,
+    sample,
 )

@@ -24,6 +24,7 @@ __all__ = [
     "match_prior",
     "nearest",
     "reconstruct",
+    "sample",
 ]
 
 import math
@@ -94,6 +95,28 @@ def draw(model: VAE, z: np.ndarray) -> np.ndarray:
         mean, _ = decode(model, points[start : start + size])
         pictures[start : start + size] = images.to_uint8(mean)
     return pictures.reshape(*z.shape[:-1], *model.image_shape)
+
+
+def sample(model: VAE, z: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Images of p(x|z): the decoder's mean and the noise that its likelihood expects around it.
+
+    Arguments:
+        model: The model, with any likelihood.
+        z: Latent points, of shape (n, K).
+        seed: What the noise is drawn with: the same seed gives the same images.
+
+    Returns:
+        float32, of shape (n, H, W) or (n, H, W, 3), in units of a pixel's [0, 1], which noise may
+        leave.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    size = max(1, DECODED_PIXELS // model.pixels)
+    with torch.inference_mode():
+        for part in torch.from_numpy(np.asarray(z, dtype=np.float32)).split(size):
+            noise = model.likelihood.noise((len(part), model.pixels), generator).float()
+            parts.append(model.decode(part).sample(noise))
+        return torch.cat(parts).reshape(-1, *model.image_shape).numpy()
 
 
 def encode(model: VAE, pixels: np.ndarray | Pixels) -> Posterior:

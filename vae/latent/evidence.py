@@ -23,7 +23,7 @@ References:
     https://arxiv.org/abs/1801.03558
 """
 
-__all__ = ["Evidence", "affordable", "judge"]
+__all__ = ["MOST_LATENTS", "Evidence", "affordable", "judge"]
 
 import math
 from dataclasses import dataclass
