@@ -61,6 +61,7 @@ export class Decoder {
    * @param {string} activation  The name of what follows each hidden one.
    */
   constructor(layers, activation = "tanh") {
+    this.activation = activation;
     this.activate = activations[activation];
     this.hidden = layers.slice(0, -1);
     this.head = layers[layers.length - 1];

@@ -1,0 +1,105 @@
+/** The decoder's Jacobian at some values of the image: how each moves with every latent. */
+
+/** @import { Decoder } from "./decoder.js" */
+
+import { affine } from "./decoder.js";
+
+/**
+ * What may follow a hidden layer: its value at x, and its slope there, given both.
+ *
+ * @type {Record<string, {value: (x: number) => number, slope: (x: number, y: number) => number}>}
+ */
+const CURVES = {
+  tanh: { value: Math.tanh, slope: (_, y) => 1 - y * y },
+  relu: { value: (x) => Math.max(x, 0), slope: (x) => (x > 0 ? 1 : 0) },
+  silu: {
+    value: (x) => x / (1 + Math.exp(-x)),
+    slope: (x, y) => {
+      const share = 1 / (1 + Math.exp(-x));
+      return share + y * (1 - share);
+    },
+  },
+};
+
+/**
+ * The tangents of all K latents go forward through the layers together, and through the head for
+ * the values that are asked for alone: what few pixels need costs little, however large the image.
+ */
+export class Jacobian {
+  /** @param {Decoder} decoder */
+  constructor(decoder) {
+    const { hidden, head, activation } = decoder;
+    this.hidden = hidden;
+    this.head = head;
+    this.curve = CURVES[activation];
+    this.units = hidden.map(({ bias }) => new Float32Array(bias.length));
+    this.zero = hidden.map(({ bias }) => ({ width: bias.length, none: new Float32Array(bias.length) }));
+  }
+
+  /**
+   * Move to z: what does not depend on which values are asked for.
+   *
+   * @param {Float32Array} z
+   */
+  at(z) {
+    let x = z;
+    /** @type {Float32Array[]}  d x / d z, a row a latent. */
+    let tangents = Array.from(z, (_, k) => {
+      const unit = new Float32Array(z.length);
+      unit[k] = 1;
+      return unit;
+    });
+    this.hidden.forEach((layer, depth) => {
+      const y = this.units[depth];
+      const { width, none } = this.zero[depth];
+      affine(layer, x, y);
+      const slopes = new Float32Array(width);
+      for (let i = 0; i < width; i++) {
+        const sum = y[i];
+        y[i] = this.curve.value(sum);
+        slopes[i] = this.curve.slope(sum, y[i]);
+      }
+      tangents = tangents.map((tangent) => {
+        const next = new Float32Array(width);
+        affine({ weight: layer.weight, bias: none }, tangent, next);
+        for (let i = 0; i < width; i++) next[i] *= slopes[i];
+        return next;
+      });
+      x = y;
+    });
+    this.x = x;
+    this.tangents = tangents;
+    return this;
+  }
+
+  /**
+   * The mean and the variance of one value, and how the mean moves with each latent.
+   *
+   * @param {number} i  Which of the D.
+   * @param {Float64Array} gradient  Where the K slopes go.
+   */
+  value(i, gradient) {
+    const { x, tangents, head } = this;
+    if (!x || !tangents) throw new TypeError("The Jacobian is nowhere yet.");
+    const { weight, bias } = head;
+    const width = x.length;
+    const values = bias.length / 2;
+    const row = i * width;
+    const other = (values + i) * width;
+    let logit = bias[i];
+    let logVar = bias[values + i];
+    for (let j = 0; j < width; j++) {
+      logit += weight[row + j] * x[j];
+      logVar += weight[other + j] * x[j];
+    }
+    const mean = 1 / (1 + Math.exp(-logit));
+    const slope = mean * (1 - mean);
+    for (let k = 0; k < gradient.length; k++) {
+      const tangent = tangents[k];
+      let sum = 0;
+      for (let j = 0; j < width; j++) sum += weight[row + j] * tangent[j];
+      gradient[k] = slope * sum;
+    }
+    return { mean, variance: Math.exp(logVar) };
+  }
+}

@@ -1,0 +1,198 @@
+/** The nearest face that a model can make to what is wanted of some pixels: its latent point. */
+
+/** @import { Model } from "./model.js" */
+/** @import { Strokes } from "./strokes.js" */
+
+import { Jacobian } from "./jacobian.js";
+
+/** What the distance from where one was weighs beside the prior. */
+const HOME = 1;
+
+/**
+ * How much of its precision a pixel has in what is painted: neighbours are painted together, so
+ * they are not as many wishes.
+ */
+const SHARE = 0.25;
+
+/** A decoder that is surer of a pixel than this is not heard more for it. */
+const LEAST_VARIANCE = 0.03 ** 2;
+
+/** More values than this tell no more, and would take longer than a frame has. */
+const MOST_VALUES = 600;
+
+/** How far a step may go, in standard deviations of the prior. */
+const LONGEST_STEP = 0.6;
+
+/** A step shorter than this is where it ends. */
+const ARRIVED = 2e-3;
+
+/** A whole refusal of steps: what damping begins with, and where it gives up. */
+const GENTLE = 1e-2;
+const STIFF = 1e6;
+
+/** What a damping becomes after a step that served, and after one that did not. */
+const EASED = 0.3;
+const BRACED = 8;
+
+export class Nearest {
+  /** How strongly steps are held back: Levenberg's and Marquardt's. */
+  damping = GENTLE;
+
+  /** @type {number[]}  The values that are asked for, of the D. */
+  values = [];
+
+  /**
+   * @param {Model} model
+   * @param {Float32Array} home  Where one was.
+   */
+  constructor(model, home) {
+    this.model = model;
+    this.home = Float32Array.from(home);
+    this.jacobian = new Jacobian(model.decoder);
+    this.farthest = Math.max(reachOf(model), Math.hypot(...home));
+  }
+
+  /**
+   * Take up what is wanted.
+   *
+   * @param {Strokes} strokes
+   */
+  want(strokes) {
+    this.strokes = strokes;
+    this.damping = GENTLE;
+    const { channels, firmness } = strokes;
+    /** @type {number[]} */
+    const painted = [];
+    firmness.forEach((firm, pixel) => {
+      if (firm > 0.02) painted.push(pixel);
+    });
+    const most = Math.floor(MOST_VALUES / channels);
+    const every = Math.max(1, painted.length / most);
+    const chosen = Math.floor(painted.length / every);
+    // Those that are left out are heard through the others.
+    this.loudness = painted.length / Math.max(1, chosen);
+    this.values = Array.from({ length: chosen }, (_, i) => painted[Math.floor(i * every)]).flatMap(
+      (pixel) => Array.from({ length: channels }, (__, channel) => pixel * channels + channel),
+    );
+  }
+
+  /**
+   * What is to be small at z, half its gradient and the matrix of a Gauss–Newton step there.
+   *
+   * @param {Float32Array} z
+   * @param {Float64Array | undefined} precisions  As they were where the step begins.
+   */
+  judge(z, precisions) {
+    const { strokes, home, values, jacobian } = this;
+    const latents = z.length;
+    const matrix = Array.from({ length: latents }, () => new Float64Array(latents));
+    const slope = new Float64Array(latents);
+    const gradient = new Float64Array(latents);
+    const heard = precisions ?? new Float64Array(values.length);
+    let energy = 0;
+    jacobian.at(z);
+    values.forEach((i, place) => {
+      const { mean, variance } = jacobian.value(i, gradient);
+      if (!strokes) return;
+      if (!precisions) {
+        const firm = strokes.firmness[Math.floor(i / strokes.channels)];
+        const sure = 1 / Math.max(variance, LEAST_VARIANCE);
+        heard[place] = ((SHARE * (this.loudness ?? 1)) / strokes.channels) * firm * sure;
+      }
+      const precision = heard[place];
+      const missing = strokes.wanted[i] - mean;
+      energy += precision * missing * missing;
+      for (let k = 0; k < latents; k++) {
+        slope[k] += precision * gradient[k] * missing;
+        for (let l = 0; l <= k; l++) matrix[k][l] += precision * gradient[k] * gradient[l];
+      }
+    });
+    for (let k = 0; k < latents; k++) {
+      energy += z[k] * z[k] + HOME * (z[k] - home[k]) ** 2;
+      slope[k] -= z[k] + HOME * (z[k] - home[k]);
+      matrix[k][k] += 1 + HOME;
+      for (let l = 0; l < k; l++) matrix[l][k] = matrix[k][l];
+    }
+    return { energy, slope, matrix, precisions: heard };
+  }
+
+  /**
+   * One step towards the nearest face.
+   *
+   * @param {Float32Array} z
+   * @returns {{z: Float32Array, arrived: boolean}}
+   */
+  step(z) {
+    const here = this.judge(z, undefined);
+    if (!Number.isFinite(here.energy)) return { z, arrived: true };
+    while (this.damping < STIFF) {
+      const move = solve(here.matrix, here.slope, this.damping);
+      const length = Math.hypot(...move);
+      const short = Math.min(1, LONGEST_STEP / (length || 1));
+      const there = this.bounded(z.map((latent, k) => latent + short * move[k]));
+      const { energy } = this.judge(there, here.precisions);
+      if (energy < here.energy) {
+        this.damping = Math.max(1e-4, this.damping * EASED);
+        const way = Math.hypot(...there.map((latent, k) => latent - z[k]));
+        return { z: there, arrived: way < ARRIVED };
+      }
+      if (length < ARRIVED) break;
+      this.damping *= BRACED;
+    }
+    this.damping = GENTLE;
+    return { z, arrived: true };
+  }
+
+  /**
+   * A point no further from the origin than the model has faces.
+   *
+   * @param {Float32Array} z
+   */
+  bounded(z) {
+    const shrunk = Math.min(1, this.farthest / (Math.hypot(...z) || 1));
+    return z.map((latent) => latent * shrunk);
+  }
+}
+
+/**
+ * How far from the origin a model has faces: all but a hundredth of its points lie within.
+ *
+ * @param {Model} model
+ */
+function reachOf({ points, latents }) {
+  if (!points.length) return Math.sqrt(latents) + 2;
+  const far = Float32Array.from({ length: points.length / latents }, (_, row) =>
+    Math.hypot(...points.subarray(row * latents, (row + 1) * latents)),
+  ).sort();
+  return Math.max(1, far[Math.floor(0.99 * (far.length - 1))]);
+}
+
+/**
+ * Solve (A + damping · diag A) x = b by Cholesky's factors; A is positive definite.
+ *
+ * @param {Float64Array[]} a
+ * @param {Float64Array} b
+ * @param {number} damping
+ */
+export function solve(a, b, damping) {
+  const size = b.length;
+  const lower = a.map((row) => Float64Array.from(row));
+  for (let i = 0; i < size; i++) {
+    lower[i][i] *= 1 + damping;
+    for (let j = 0; j <= i; j++) {
+      let sum = lower[i][j];
+      for (let k = 0; k < j; k++) sum -= lower[i][k] * lower[j][k];
+      lower[i][j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / lower[j][j];
+    }
+  }
+  const x = Float64Array.from(b);
+  for (let i = 0; i < size; i++) {
+    for (let k = 0; k < i; k++) x[i] -= lower[i][k] * x[k];
+    x[i] /= lower[i][i];
+  }
+  for (let i = size - 1; i >= 0; i--) {
+    for (let k = i + 1; k < size; k++) x[i] -= lower[k][i] * x[k];
+    x[i] /= lower[i][i];
+  }
+  return x;
+}
