@@ -885,3 +885,26 @@ def test_switching_models_and_pages_leaves_nothing_behind(page: Page):
     rounds(15)
     # Streamlit holds a page that was left or two, now and then; all fifteen would be far more.
     assert_nothing_left(first, heap.measure(), slack=0.3)
+
+
+# The brush
+
+
+def test_what_is_painted_settles_as_a_drag_does(page):
+    choose(page, "two")
+    idle(page)
+    page.get_by_role("button", name="Brush").click()
+    box = page.locator("canvas.paint").bounding_box()
+    sent = len(page.traffic.sent)
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('*')].some((host) =>"
+        " host.visagePad?.pad.z.some((latent) => latent !== 0))"
+    )
+    # Not a word before the stroke is over.
+    assert len(page.traffic.sent) == sent
+    page.mouse.up()
+    expect(page.get_by_text("settled at")).not_to_contain_text("[0.0, 0.0]")
+    settled(page, where(page))

@@ -67,6 +67,7 @@ export function listen(pad, signal) {
     }
     if (target.name === "mode") {
       face.show(target.value);
+      if (target.value !== "mean") pad.brush.turn(false);
       instrument.draw(pad.z);
     }
   };

@@ -27,6 +27,8 @@ export class Face {
   constructor(root) {
     this.frame = find(root, ".frame", HTMLElement);
     this.canvas = find(root, ".face", HTMLCanvasElement);
+    // What is painted lies on the face, pixel on pixel.
+    this.layers = [this.canvas, find(root, ".paint", HTMLCanvasElement)];
     this.noiseButton = find(root, ".noise", HTMLButtonElement);
     this.legend = find(root, ".legend", HTMLElement);
     this.context = contextOf(this.canvas);
@@ -43,7 +45,7 @@ export class Face {
     this.channels = channels;
     if (this.image.width !== width || this.image.height !== height) {
       this.image = new ImageData(width, height);
-      Object.assign(this.canvas, { width, height });
+      for (const layer of this.layers) Object.assign(layer, { width, height });
     }
     if (this.noise.length !== model.decoder.mean.length || hasOtherNoise) this.redrawNoise();
     this.ceiling = 0;
@@ -103,12 +105,13 @@ export class Face {
     const box = this.frame.getBoundingClientRect();
     const fit = Math.min(box.width / width, box.height / height) * devicePixelRatio;
     const scale = (fit >= 1 ? Math.floor(fit) : fit) / devicePixelRatio;
-    const { style } = this.canvas;
-    style.width = `${width * scale}px`;
-    style.height = `${height * scale}px`;
     /** @param {number} length */
     const snap = (length) => Math.round(length * devicePixelRatio) / devicePixelRatio;
-    style.left = `${snap((box.width - width * scale) / 2)}px`;
-    style.top = `${snap((box.height - height * scale) / 2)}px`;
+    for (const { style } of this.layers) {
+      style.width = `${width * scale}px`;
+      style.height = `${height * scale}px`;
+      style.left = `${snap((box.width - width * scale) / 2)}px`;
+      style.top = `${snap((box.height - height * scale) / 2)}px`;
+    }
   }
 }

@@ -12,10 +12,13 @@ const HOME = 1;
  * How much of its precision a pixel has in what is painted: neighbours are painted together, so
  * they are not as many wishes.
  */
-const SHARE = 0.25;
+const HEARD = 0.08;
 
 /** A decoder that is surer of a pixel than this is not heard more for it. */
-const LEAST_VARIANCE = 0.03 ** 2;
+const LEAST_VARIANCE = 0.05 ** 2;
+
+/** This share of a model's points lies no further out than a face may come to lie. */
+const FAR = 0.95;
 
 /** More values than this tell no more, and would take longer than a frame has. */
 const MOST_VALUES = 600;
@@ -41,6 +44,9 @@ export class Nearest {
   /** @type {number[]}  The values that are asked for, of the D. */
   values = [];
 
+  /** What each of them weighs: by the precision that the decoder has of it at home. */
+  precisions = new Float64Array();
+
   /**
    * @param {Model} model
    * @param {Float32Array} home  Where one was.
@@ -50,6 +56,37 @@ export class Nearest {
     this.home = Float32Array.from(home);
     this.jacobian = new Jacobian(model.decoder);
     this.farthest = Math.max(reachOf(model), Math.hypot(...home));
+    this.metric = this.metricAt(this.home);
+  }
+
+  /**
+   * The decoder's metric at home, of a mean stretch of 1, times what distance weighs: a way that
+   * changes all of the face is longer than one that changes little of it.
+   *
+   * @param {Float32Array} z
+   */
+  metricAt(z) {
+    const latents = z.length;
+    const metric = Array.from({ length: latents }, () => new Float64Array(latents));
+    const gradient = new Float64Array(latents);
+    const count = this.model.decoder.mean.length;
+    const every = Math.max(1, count / MOST_VALUES);
+    this.jacobian.at(z);
+    for (let place = 0; place < count; place += every) {
+      const { variance } = this.jacobian.value(Math.floor(place), gradient);
+      const precision = 1 / Math.max(variance, LEAST_VARIANCE);
+      for (let k = 0; k < latents; k++) {
+        for (let l = 0; l < latents; l++) metric[k][l] += precision * gradient[k] * gradient[l];
+      }
+    }
+    const mean = metric.reduce((sum, row, k) => sum + row[k], 0) / latents;
+    const scale = HOME / Math.max(mean, 1e-9);
+    metric.forEach((row, k) => {
+      for (let l = 0; l < latents; l++) row[l] *= scale;
+      // Where the decoder doesn't look, there is a distance still.
+      row[k] += HOME / 10;
+    });
+    return metric;
   }
 
   /**
@@ -69,38 +106,37 @@ export class Nearest {
     const most = Math.floor(MOST_VALUES / channels);
     const every = Math.max(1, painted.length / most);
     const chosen = Math.floor(painted.length / every);
-    // Those that are left out are heard through the others.
-    this.loudness = painted.length / Math.max(1, chosen);
     this.values = Array.from({ length: chosen }, (_, i) => painted[Math.floor(i * every)]).flatMap(
       (pixel) => Array.from({ length: channels }, (__, channel) => pixel * channels + channel),
     );
+    // Those that are left out are heard through the others.
+    const heard = (HEARD * every) / channels;
+    const gradient = new Float64Array(this.home.length);
+    this.jacobian.at(this.home);
+    this.precisions = Float64Array.from(this.values, (i) => {
+      const { variance } = this.jacobian.value(i, gradient);
+      const firm = firmness[Math.floor(i / channels)];
+      return (heard * firm) / Math.max(variance, LEAST_VARIANCE);
+    });
   }
 
   /**
    * What is to be small at z, half its gradient and the matrix of a Gauss–Newton step there.
    *
    * @param {Float32Array} z
-   * @param {Float64Array | undefined} precisions  As they were where the step begins.
    */
-  judge(z, precisions) {
-    const { strokes, home, values, jacobian } = this;
+  judge(z) {
+    const { strokes, home, metric, values, precisions, jacobian } = this;
     const latents = z.length;
     const matrix = Array.from({ length: latents }, () => new Float64Array(latents));
     const slope = new Float64Array(latents);
     const gradient = new Float64Array(latents);
-    const heard = precisions ?? new Float64Array(values.length);
     let energy = 0;
     jacobian.at(z);
     values.forEach((i, place) => {
-      const { mean, variance } = jacobian.value(i, gradient);
-      if (!strokes) return;
-      if (!precisions) {
-        const firm = strokes.firmness[Math.floor(i / strokes.channels)];
-        const sure = 1 / Math.max(variance, LEAST_VARIANCE);
-        heard[place] = ((SHARE * (this.loudness ?? 1)) / strokes.channels) * firm * sure;
-      }
-      const precision = heard[place];
-      const missing = strokes.wanted[i] - mean;
+      const { mean } = jacobian.value(i, gradient);
+      const precision = precisions[place];
+      const missing = (strokes?.wanted[i] ?? mean) - mean;
       energy += precision * missing * missing;
       for (let k = 0; k < latents; k++) {
         slope[k] += precision * gradient[k] * missing;
@@ -108,12 +144,18 @@ export class Nearest {
       }
     });
     for (let k = 0; k < latents; k++) {
-      energy += z[k] * z[k] + HOME * (z[k] - home[k]) ** 2;
-      slope[k] -= z[k] + HOME * (z[k] - home[k]);
-      matrix[k][k] += 1 + HOME;
+      energy += z[k] * z[k];
+      slope[k] -= z[k];
+      matrix[k][k] += 1;
+      for (let l = 0; l < latents; l++) {
+        const pull = metric[k][l] * (z[l] - home[l]);
+        energy += pull * (z[k] - home[k]);
+        slope[k] -= pull;
+        if (l <= k) matrix[k][l] += metric[k][l];
+      }
       for (let l = 0; l < k; l++) matrix[l][k] = matrix[k][l];
     }
-    return { energy, slope, matrix, precisions: heard };
+    return { energy, slope, matrix };
   }
 
   /**
@@ -123,14 +165,14 @@ export class Nearest {
    * @returns {{z: Float32Array, arrived: boolean}}
    */
   step(z) {
-    const here = this.judge(z, undefined);
+    const here = this.judge(z);
     if (!Number.isFinite(here.energy)) return { z, arrived: true };
     while (this.damping < STIFF) {
       const move = solve(here.matrix, here.slope, this.damping);
       const length = Math.hypot(...move);
       const short = Math.min(1, LONGEST_STEP / (length || 1));
       const there = this.bounded(z.map((latent, k) => latent + short * move[k]));
-      const { energy } = this.judge(there, here.precisions);
+      const { energy } = this.judge(there);
       if (energy < here.energy) {
         this.damping = Math.max(1e-4, this.damping * EASED);
         const way = Math.hypot(...there.map((latent, k) => latent - z[k]));
@@ -155,7 +197,7 @@ export class Nearest {
 }
 
 /**
- * How far from the origin a model has faces: all but a hundredth of its points lie within.
+ * How far from the origin a model has faces, but for a few of its points.
  *
  * @param {Model} model
  */
@@ -164,7 +206,7 @@ function reachOf({ points, latents }) {
   const far = Float32Array.from({ length: points.length / latents }, (_, row) =>
     Math.hypot(...points.subarray(row * latents, (row + 1) * latents)),
   ).sort();
-  return Math.max(1, far[Math.floor(0.99 * (far.length - 1))]);
+  return Math.max(1, far[Math.floor(FAR * (far.length - 1))]);
 }
 
 /**

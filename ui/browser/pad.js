@@ -9,6 +9,7 @@
 /** @import { Arrow } from "./overlay.js" */
 /** @import { Label } from "./tint.js" */
 
+import { Brush } from "./brush.js";
 import { listen } from "./controls.js";
 import { find } from "./dom.js";
 import { Instrument } from "./instrument.js";
@@ -73,12 +74,21 @@ export class Pad {
       onReturn: (z) => this.glide(z),
       onRemove: (i) => this.keep(this.pins.filter((_, other) => other !== i)),
     });
+    this.brush = new Brush(root, {
+      signal,
+      face: this.instrument.face,
+      z: () => this.z,
+      onBegin: () => this.halt(),
+      onMove: (z) => this.move(z),
+      onRest: () => this.settle(),
+    });
     listen(this, signal);
   }
 
   /** Everything that outlives a function call ends here. */
   destroy() {
     this.ending.abort();
+    this.brush.forget();
     this.instrument.destroy();
     this.motion.stop();
     cancelAnimationFrame(this.frame);
@@ -109,6 +119,7 @@ export class Pad {
     this.pins = this.trays.get(model.model) ?? [];
     if (this.z.length !== model.latents) this.z = new Float32Array(model.latents);
     this.instrument.adopt(model);
+    this.brush.adopt(model);
     if (!met && state?.z.length === model.latents) this.instrument.plane.turn(state.axes);
     this.tray.draw(model, this.pins);
     this.instrument.reach(this.z);
@@ -226,7 +237,13 @@ export class Pad {
     this.settle();
   }
 
+  /** Stand still: somebody else moves z, and what is painted no longer holds. */
   stop() {
+    this.halt();
+    this.brush.forget();
+  }
+
+  halt() {
     clearTimeout(this.settling);
     this.motion.stop();
     this.playing = false;

@@ -4,7 +4,7 @@
 const FIRM = 0.5;
 
 /** How much lighter or darker a stroke wants a pixel, of a whole range of 1. */
-const SHADE = 0.6;
+const SHADE = 0.45;
 
 /**
  * @typedef {object} Touch  One touch of the brush.
