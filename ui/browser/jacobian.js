@@ -1,8 +1,8 @@
 /** The decoder's Jacobian at some values of the image: how each moves with every latent. */
 
-/** @import { Decoder } from "./decoder.js" */
+/** @import { ConvolutionalDecoder } from "./convolution.js" */
 
-import { affine } from "./decoder.js";
+import { affine, Decoder } from "./decoder.js";
 
 /**
  * What may follow a hidden layer: its value at x, and its slope there, given both.
@@ -40,11 +40,12 @@ export class Jacobian {
    * Move to z: what does not depend on which values are asked for.
    *
    * @param {Float32Array} z
+   * @param {boolean} withSlopes  Whether the slopes will be asked for.
    */
-  at(z) {
+  at(z, withSlopes = true) {
     let x = z;
     /** @type {Float32Array[]}  d x / d z, a row a latent. */
-    let tangents = Array.from(z, (_, k) => {
+    let tangents = Array.from(withSlopes ? z : [], (_, k) => {
       const unit = new Float32Array(z.length);
       unit[k] = 1;
       return unit;
@@ -73,33 +74,71 @@ export class Jacobian {
   }
 
   /**
-   * The mean and the variance of one value, and how the mean moves with each latent.
+   * The mean of one value.
    *
    * @param {number} i  Which of the D.
-   * @param {Float64Array} gradient  Where the K slopes go.
+   * @param {Float64Array} gradient  Where how it moves with each latent goes, if that was wanted.
    */
   value(i, gradient) {
     const { x, tangents, head } = this;
     if (!x || !tangents) throw new TypeError("The Jacobian is nowhere yet.");
     const { weight, bias } = head;
     const width = x.length;
-    const values = bias.length / 2;
     const row = i * width;
-    const other = (values + i) * width;
     let logit = bias[i];
-    let logVar = bias[values + i];
-    for (let j = 0; j < width; j++) {
-      logit += weight[row + j] * x[j];
-      logVar += weight[other + j] * x[j];
-    }
+    for (let j = 0; j < width; j++) logit += weight[row + j] * x[j];
     const mean = 1 / (1 + Math.exp(-logit));
     const slope = mean * (1 - mean);
-    for (let k = 0; k < gradient.length; k++) {
+    for (let k = 0; k < tangents.length; k++) {
       const tangent = tangents[k];
       let sum = 0;
       for (let j = 0; j < width; j++) sum += weight[row + j] * tangent[j];
       gradient[k] = slope * sum;
     }
-    return { mean, variance: Math.exp(logVar) };
+    return mean;
   }
 }
+
+/** How far apart the images are that a difference is taken of. */
+const APART = 0.02;
+
+/** The same of a decoder that is no perceptron: by differences, an image a latent. */
+export class Differences {
+  /** @type {Float32Array[]} */
+  others = [];
+
+  /** @param {Decoder | ConvolutionalDecoder} decoder */
+  constructor(decoder) {
+    this.decoder = decoder;
+    this.mean = new Float32Array(decoder.mean.length);
+  }
+
+  /** @param {Float32Array} z */
+  at(z, withSlopes = true) {
+    this.mean.set(this.decoder.decode(z).mean);
+    this.others = Array.from(withSlopes ? z : [], (_, k) => {
+      const moved = Float32Array.from(z);
+      moved[k] += APART;
+      return Float32Array.from(this.decoder.decode(moved).mean);
+    });
+    return this;
+  }
+
+  /**
+   * @param {number} i
+   * @param {Float64Array} gradient
+   */
+  value(i, gradient) {
+    const mean = this.mean[i];
+    this.others.forEach((other, k) => (gradient[k] = (other[i] - mean) / APART));
+    return mean;
+  }
+}
+
+/**
+ * The Jacobian of a decoder, by what it is.
+ *
+ * @param {Decoder | ConvolutionalDecoder} decoder
+ */
+export const jacobianOf = (decoder) =>
+  decoder instanceof Decoder ? new Jacobian(decoder) : new Differences(decoder);

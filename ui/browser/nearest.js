@@ -3,7 +3,7 @@
 /** @import { Model } from "./model.js" */
 /** @import { Strokes } from "./strokes.js" */
 
-import { Jacobian } from "./jacobian.js";
+import { jacobianOf } from "./jacobian.js";
 
 /** What the distance from where one was weighs beside the prior. */
 const HOME = 1;
@@ -54,7 +54,8 @@ export class Nearest {
   constructor(model, home) {
     this.model = model;
     this.home = Float32Array.from(home);
-    this.jacobian = new Jacobian(model.decoder);
+    this.jacobian = jacobianOf(model.decoder);
+    this.deviation = Float32Array.from(model.decoder.decode(this.home, true).deviation);
     this.farthest = Math.max(reachOf(model), Math.hypot(...home));
     this.metric = this.metricAt(this.home);
   }
@@ -73,8 +74,9 @@ export class Nearest {
     const every = Math.max(1, count / MOST_VALUES);
     this.jacobian.at(z);
     for (let place = 0; place < count; place += every) {
-      const { variance } = this.jacobian.value(Math.floor(place), gradient);
-      const precision = 1 / Math.max(variance, LEAST_VARIANCE);
+      const i = Math.floor(place);
+      const precision = this.precisionOf(i);
+      this.jacobian.value(i, gradient);
       for (let k = 0; k < latents; k++) {
         for (let l = 0; l < latents; l++) metric[k][l] += precision * gradient[k] * gradient[l];
       }
@@ -111,33 +113,37 @@ export class Nearest {
     );
     // Those that are left out are heard through the others.
     const heard = (HEARD * every) / channels;
-    const gradient = new Float64Array(this.home.length);
-    this.jacobian.at(this.home);
-    this.precisions = Float64Array.from(this.values, (i) => {
-      const { variance } = this.jacobian.value(i, gradient);
-      const firm = firmness[Math.floor(i / channels)];
-      return (heard * firm) / Math.max(variance, LEAST_VARIANCE);
-    });
+    this.precisions = Float64Array.from(
+      this.values,
+      (i) => heard * firmness[Math.floor(i / channels)] * this.precisionOf(i),
+    );
+  }
+
+  /** @param {number} i  A value, of the D. */
+  precisionOf(i) {
+    return 1 / Math.max(this.deviation[i] ** 2, LEAST_VARIANCE);
   }
 
   /**
    * What is to be small at z, half its gradient and the matrix of a Gauss–Newton step there.
    *
    * @param {Float32Array} z
+   * @param {boolean} withSlopes  Whether the last two are wanted.
    */
-  judge(z) {
+  judge(z, withSlopes = true) {
     const { strokes, home, metric, values, precisions, jacobian } = this;
     const latents = z.length;
     const matrix = Array.from({ length: latents }, () => new Float64Array(latents));
     const slope = new Float64Array(latents);
     const gradient = new Float64Array(latents);
     let energy = 0;
-    jacobian.at(z);
+    jacobian.at(z, withSlopes);
     values.forEach((i, place) => {
-      const { mean } = jacobian.value(i, gradient);
+      const mean = jacobian.value(i, gradient);
       const precision = precisions[place];
       const missing = (strokes?.wanted[i] ?? mean) - mean;
       energy += precision * missing * missing;
+      if (!withSlopes) return;
       for (let k = 0; k < latents; k++) {
         slope[k] += precision * gradient[k] * missing;
         for (let l = 0; l <= k; l++) matrix[k][l] += precision * gradient[k] * gradient[l];
@@ -172,7 +178,7 @@ export class Nearest {
       const length = Math.hypot(...move);
       const short = Math.min(1, LONGEST_STEP / (length || 1));
       const there = this.bounded(z.map((latent, k) => latent + short * move[k]));
-      const { energy } = this.judge(there);
+      const { energy } = this.judge(there, false);
       if (energy < here.energy) {
         this.damping = Math.max(1e-4, this.damping * EASED);
         const way = Math.hypot(...there.map((latent, k) => latent - z[k]));
