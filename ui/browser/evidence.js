@@ -17,7 +17,7 @@ export const SIDE = 65;
 const ROW = SIDE;
 
 /** How many of its summits are climbed from, and steps of a climb. */
-const SUMMITS = 10;
+const SUMMITS = 8;
 const CLIMB_STEPS = 40;
 
 /** A climb that is so far below the best one after a few steps, in nats, is given up. */

@@ -1,6 +1,7 @@
 /** Step 2, infer: a face is given, and q is in one's own hands. */
 
 /** @import { Answer, Given, Subject } from "./subject.js" */
+/** @import { Evidence } from "./evidence.js" */
 /** @import { Posterior, Terms } from "./bound.js" */
 
 import { drawBalance, nats } from "./balance.js";
@@ -28,6 +29,9 @@ const INNER = [4, 5, 6, 7];
 export class Infer {
   /** @type {Answer | undefined} */
   answer;
+
+  /** @type {Evidence | undefined}  It is known before the rest. */
+  evidence;
 
   /** @type {HTMLCanvasElement | undefined}  The posterior's picture. */
   cloud;
@@ -162,7 +166,7 @@ export class Infer {
   /** @param {Given} given */
   choose(given, afresh = true) {
     this.subject.given = given;
-    this.answer = this.cloud = this.box = undefined;
+    this.answer = this.evidence = this.cloud = this.box = undefined;
     this.choices?.forEach((choice) =>
       choice.button.setAttribute("aria-pressed", String(choice.given === given)),
     );
@@ -177,15 +181,16 @@ export class Infer {
   /** @param {Given} given */
   async find(given) {
     this.section.dataset.state = "searching";
-    const start = performance.now();
-    const answer = await this.subject.answer(given);
+    const answer = await this.subject.answer(given, (evidence) => {
+      this.evidence = evidence;
+      this.cloud = this.picture(evidence);
+      this.ask();
+      this.field.refresh();
+    });
     if (!answer || !this.subject.isAskedFor(given)) return;
-    this.found = performance.now() - start;
     this.answer = answer;
-    this.cloud = this.picture(answer);
     this.section.dataset.state = "known";
     this.ask();
-    this.field.refresh();
   }
 
   restart() {
@@ -296,7 +301,7 @@ export class Infer {
   }
 
   figure() {
-    const { subject, hand, palette, answer, pictures } = this;
+    const { subject, hand, palette, evidence, pictures } = this;
     const { joint, nodes, given } = subject;
     const terms = elbo(joint, given.x, hand.q, nodes);
     this.terms = terms;
@@ -309,7 +314,7 @@ export class Infer {
       subject.paint(/** @type {HTMLCanvasElement} */ (canvas), face);
     });
     subject.paint(pictures.mean, subject.meanAt(hand.q.mean));
-    const logPx = answer?.evidence.logPx;
+    const logPx = evidence?.logPx;
     drawBalance(this.bar, palette, terms, logPx);
     /** @type {Record<string, number | undefined>} */
     const told = {
@@ -337,7 +342,7 @@ export class Infer {
 
   /** How far this is from the best. @param {Terms} terms */
   score({ elbo: here }) {
-    if (!this.answer) return "Searching the plane for the true posterior …";
+    if (!this.answer) return "Searching for the best Gaussian …";
     const { best, encoder } = this.answer;
     const short = best.terms.elbo - here;
     const first =
@@ -350,8 +355,8 @@ export class Infer {
     return `${first} ${nats(Math.abs(ahead))} nats ${ahead < 0 ? "below" : "above"} the encoder${ahead > 0 ? ": well done" : ""}.`;
   }
 
-  /** The posterior as shades of one colour, and where they lie. @param {Answer} answer */
-  picture({ evidence }) {
+  /** The posterior as shades of one colour, and where they lie. @param {Evidence} evidence */
+  picture(evidence) {
     const box = boundsOf(evidence);
     // A little more, so that it ends in nothing.
     const [margin, rise] = [0.05 * (box.right - box.left), 0.05 * (box.top - box.bottom)];

@@ -90,22 +90,33 @@ export class Subject {
    * Find out all of a face: log p(x), the posterior, the best Gaussian, the encoder's.
    *
    * @param {Given} given
+   * @param {(evidence: Evidence) => void} onEvidence  log p(x) and the posterior come first.
    * @returns {Promise<Answer | undefined>}  Nothing if another was asked for meanwhile.
    */
-  async answer(given) {
+  async answer(given, onEvidence = () => {}) {
     const known = this.answers.get(given);
-    if (known) return known;
-    const answer = await inSlices(this.search(given), () => this.isAskedFor(given));
+    if (known) {
+      onEvidence(known.evidence);
+      return known;
+    }
+    const search = this.search(given, onEvidence);
+    const answer = await inSlices(search, () => this.isAskedFor(given));
     if (answer) this.answers.set(given, answer);
     return answer;
   }
 
-  /** @param {Given} given @returns {Generator<unknown, Answer>} */
-  *search(given) {
+  /**
+   * @param {Given} given
+   * @param {(evidence: Evidence) => void} onEvidence
+   * @returns {Generator<unknown, Answer>}
+   */
+  *search(given, onEvidence) {
     const { joint, grid, nodes } = this;
     const seen = this.encoded(given);
     const also = [seen?.mean, given.z].filter((z) => z !== undefined);
     const evidence = yield* integrate(grid, given.x, also);
+    onEvidence(evidence);
+    yield;
     const [xx, , yy] = evidence.curvature;
     const starts = [{ mean: evidence.peak, deviation: [1 / Math.sqrt(xx), 1 / Math.sqrt(yy)] }];
     if (seen) starts.push(seen);
