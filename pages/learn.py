@@ -15,7 +15,7 @@ def main() -> None:
     if taught is not choice:
         st.caption(
             f"The lesson is told with **{taught.name}**: it needs two latents, the paper's "
-            "likelihood, and a model that is not being trained just now."
+            "likelihood, perceptrons with tanh, and a model that is not being trained just now."
         )
 
     # The way across takes seconds to find, once: the lesson has long been there.

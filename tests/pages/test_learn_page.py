@@ -10,8 +10,11 @@ import pytest
 from tests.pages.test_pages import sentences, shipped, visit  # noqa: F401
 from ui import library
 from ui.learn import lesson
-from vae import datasets
+from vae import VAE, datasets, save_checkpoint
 from vae.models import collection
+from vae.models.architecture import Architecture
+from vae.models.conv import Conv
+from vae.models.mlp import MLP
 
 
 def choice(name: str) -> library.Choice:
@@ -51,6 +54,16 @@ def test_without_a_model_to_teach_with_there_is_a_sentence(shipped):  # noqa: F8
     shutil.copy(collection.SHIPPED / "frey-10d.safetensors", shipped)
     app = visit("learn")
     assert any("The lesson needs the model frey-2d" in text for text in sentences(app))
+
+
+@pytest.mark.parametrize("other", [{"activation": "relu"}, {"kind": "conv"}])
+def test_a_model_whose_slopes_the_browser_does_not_know_is_not_taught_with(shipped, other):  # noqa: F811
+    shutil.copy(collection.SHIPPED / "frey-2d.safetensors", shipped)
+    network = Conv() if "kind" in other else MLP((16,), **other)
+    model = VAE.of(Architecture((28, 20), 2, network))
+    save_checkpoint(shipped / "other.safetensors", model, {})
+    assert not lesson.teachable(choice("other"))
+    assert lesson.subject(choice("other")).name == "frey-2d"
 
 
 def test_without_the_data_the_lesson_is_told_with_faces_that_the_model_makes():

@@ -52,7 +52,8 @@ def subject(choice: Choice) -> Choice:
 
 
 def teachable(choice: Choice) -> bool:
-    """Whether it has a plane of two latents, the paper's likelihood, and runs in a browser."""
+    """Whether it has a plane of two latents, the paper's likelihood, and slopes that the browser
+    knows: those of tanh units."""
     card = choice.card
     if card is None or card.latent_dim != 2 or card.architecture.likelihood != "gaussian":
         return False
@@ -61,7 +62,9 @@ def teachable(choice: Choice) -> bool:
         return False
     model = library.load(choice.stored).model
     layers = latent.decoder_layers(model), latent.encoder_layers(model)
-    return None not in layers and packed(choice.stored, "") is not None
+    if None in layers or model.decoder.activation != "tanh":
+        return False
+    return packed(choice.stored, "") is not None
 
 
 def draw(choice: Choice) -> None:
