@@ -39,7 +39,8 @@ def explain() -> None:
         "which the face changes least in all, and it goes around regions where the model "
         "would have to invent faces, since there its uncertainty grows. "
         "A named axis is the difference between the mean of faces that have a property and "
-        "of faces that have not."
+        "of faces that have not, or the direction in which faces lie further the more they have "
+        "of it."
     )
     st.latex(
         r"M(z) = J_\mu^\top J_\mu + J_\sigma^\top J_\sigma, \qquad "
@@ -133,14 +134,15 @@ def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
     if not len(means):
         st.info("This checkpoint does not say where its training faces lie: choose another model.")
         return
-    name, marked = marks.mark_faces(choice, checkpoint)
-    if {"+", "−"} - set(marked.values()):
-        st.info(f"Mark faces that are {name} with + and faces that are not with −.")
+    axis = marks.choose_label(choice) or mark_axis(choice, checkpoint)
+    if axis is None:
         return
-    middle, direction = marks.named_direction(choice, marked)
+    name, middle, direction = axis
     left, right = st.columns(2, gap="large")
     start = stops.choose_start(choice, checkpoint, middle, right)
-    amount = left.slider(f"Less or more {name}", -1.5, 1.5, 0.0, 0.05, key="axis_amount")
+    amount = left.slider(
+        f"Less or more {words.plain(name)}", -1.5, 1.5, 0.0, 0.05, key="axis_amount"
+    )
     steps = np.linspace(-1.5, 1.5, 36)[:, None]
     faces = latent.draw(checkpoint.model, start + steps * direction)
     now = latent.draw(checkpoint.model, start + amount * direction)
@@ -148,7 +150,16 @@ def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
         film.still(now, f"A face, {amount:+.2f} {name}")
         film.play([film.Film(faces, f"Film from not {name} to {name}")], "axis_film")
     film.strip(faces, f"Film strip from not {name} to {name}")
-    film.download(faces, f"{choice.name}-{name}")
+    film.download(faces, f"{choice.name}-{name[:40]}")
+
+
+def mark_axis(choice: Choice, checkpoint: Checkpoint) -> marks.Axis | None:
+    """An axis of faces that the visitor marks; None until there are some of both."""
+    name, marked = marks.mark_faces(choice, checkpoint)
+    if {"+", "−"} - set(marked.values()):
+        st.info(f"Mark faces that are {words.plain(name)} with + and faces that are not with −.")
+        return None
+    return marks.Axis(name, *marks.named_direction(choice, marked))
 
 
 main()

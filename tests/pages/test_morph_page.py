@@ -338,3 +338,17 @@ def test_a_film_plays_there_and_back_for_ever(format, rng):
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def test_an_axis_of_a_label_takes_one_press(shipped):
+    app = visit(shipped, morph_what="along a named axis")
+    assert any("Mark faces" in box.value for box in app.info)
+    next(group for group in app.button_group if group.key == "axis_of_olivetti").select(
+        "person"
+    ).run()
+    assert not app.exception and not app.error and not app.info
+    assert "correlates with the label at" in captions(app)
+    assert "not what causes it" in captions(app)
+    kind = app.selectbox(key="axis_kind_olivetti_0")
+    assert len(kind.options) == 40
+    assert app.slider(key="axis_amount").label.startswith("Less or more person ")

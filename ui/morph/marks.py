@@ -1,20 +1,119 @@
-"""Axes with names: faces marked as having a property or not, and the direction between them."""
+"""Axes with names: of a label that is known, or of faces marked as having a property or not."""
 
-__all__ = ["mark_faces", "named_direction"]
+__all__ = ["Axis", "choose_label", "mark_faces", "named_direction"]
+
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 
-from ui import library
+from ui import library, words
 from ui.library import Choice
 from ui.pictures import data_url
 from vae import images, latent
-from vae.latent.posteriors import group_direction
+from vae.datasets.labels import Column, Labels
+from vae.latent.posteriors import group_direction, label_direction, told_by
 from vae.models.checkpoint import Checkpoint
 
 # Faces offered at a time, and how wide each is in CSS pixels.
 COUNT = 18
 WIDTH = 84
+
+MARKED = "faces I mark"
+
+# What else goes with an axis as much is worth a word; and so many of them.
+ALONG = 0.25
+MOST_ALONG = 3
+
+# More labels than these are chosen from a list.
+MOST_PILLS = 24
+
+
+class Axis(NamedTuple):
+    """A direction with a name; that may be a stranger's text.
+
+    Arguments:
+        name: What there is more of along it.
+        middle: Where it begins, (K,).
+        direction: (K,).
+    """
+
+    name: str
+    middle: np.ndarray
+    direction: np.ndarray
+
+
+def choose_label(choice: Choice) -> Axis | None:
+    """An axis of a label of the training faces; None where the visitor marks faces.
+
+    Raises:
+        VisageError: The label that is chosen gives none.
+    """
+    training = library.training_faces(choice)
+    if training is None or training[0].labels is None:
+        return None
+    data, places, means = training
+    labels = data.labels.at(places)
+    offered = [MARKED, *labels.names]
+    key = f"axis_of_{data.name}"
+    if len(offered) <= MOST_PILLS:
+        name = st.pills(
+            "An axis of",
+            offered,
+            default=MARKED,
+            required=True,
+            format_func=words.plain,
+            key=key,
+            persist_state="session",
+        )
+    else:
+        name = st.selectbox("An axis of", offered, key=key, persist_state="session")
+    if name == MARKED:
+        return None
+    column = labels[name]
+    kind = None
+    if column.is_categorical:
+        counts = np.bincount(column.values[column.known], minlength=len(column.kinds))
+        kinds = np.flatnonzero(counts)[np.argsort(-counts[counts > 0], kind="stable")]
+        kind = st.selectbox(
+            "More of which",
+            kinds.tolist(),
+            format_func=lambda kind: column.kinds[kind],
+            key=f"axis_kind_{data.name}_{labels.names.index(name)}",
+            persist_state="session",
+            width=320,
+        )
+    middle, direction = label_direction(means, column, kind)
+    say_what_it_is(means, direction, labels, column, kind)
+    return Axis(name if kind is None else column.kinds[kind], middle, direction)
+
+
+def say_what_it_is(
+    means: np.ndarray, direction: np.ndarray, labels: Labels, column: Column, kind: int | None
+) -> None:
+    """What the axis is made of, how well it tells the label, and what else moves along it."""
+    if kind is None:
+        made = "how far the posterior means move with it, by least squares"
+    else:
+        made = "the mean of the faces of this kind less the mean of all others"
+    told = told_by(means, direction, column, -1 if kind is None else kind)
+    said = (
+        f"The axis is {made}. The place of a training face along it correlates with the label at "
+        f"**{told:.2f}** (1: it tells it wholly, 0: not at all)."
+    )
+    others = [
+        (told_by(means, direction, other), other.name)
+        for other in labels
+        if other.name != column.name
+    ]
+    along = sorted((pair for pair in others if pair[0] >= ALONG), reverse=True)[:MOST_ALONG]
+    if along:
+        listed = ", ".join(f"{words.plain(name)} ({much:.2f})" for much, name in along)
+        said += f" Along it change as well: {listed}."
+    st.caption(
+        said + " It is what goes with the label in these faces, not what causes it: whatever else "
+        "goes with it in the data, or shares its latents, moves too."
+    )
 
 
 def mark_faces(choice: Choice, checkpoint: Checkpoint) -> tuple[str, dict[int, str]]:
