@@ -323,6 +323,25 @@ def test_evaluate_judges_on_the_split_that_the_checkpoint_records(checkpoint):
     assert "evidence" not in without
 
 
+def test_evaluate_tells_how_far_apart_known_factors_are(tmp_path, runs_folder):
+    tone, width = np.random.default_rng(0).uniform(size=(2, 400))
+    pictures = np.full((400, 16, 16), 30, dtype=np.uint8)
+    for picture, grey, share in zip(pictures, tone, width, strict=True):
+        picture[:, : 2 + int(12 * share)] = 60 + int(180 * grey)
+    np.savez(tmp_path / "bars.npz", images=pictures, tone=tone, width=width)
+    assert vae("datasets", "--add", tmp_path / "bars.npz").exit_code == 0
+    run = vae("train", "--dataset", "bars", "--steps", 30, "--hidden", 8, "--json")
+    best = json.loads(run.stdout)["best_checkpoint"]
+    quickly = "--evidence-images", 0, "--importance-samples", 1, "--samples", 1
+    found = json.loads(vae("evaluate", best, "--json", *quickly).stdout)["disentanglement"]
+    assert found["factors"] == ["tone", "width"] and found["images"] > 200
+    for name in ("mutual_information_gap", "disentanglement", "completeness"):
+        assert 0 <= found[name] <= 1
+    said = vae("evaluate", best, *quickly).stdout
+    assert f"mutual information gap {found['mutual_information_gap']:.3f}" in said
+    assert "2 known factors" in said
+
+
 def test_pictures_are_written_where_they_were_asked_for(checkpoint, tmp_path):
     for command in (["manifold", "--grid", 4], ["sample", "-n", 5]):
         name, *options = command

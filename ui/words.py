@@ -55,6 +55,12 @@ MEANINGS = {
     "least value.",
     "latents in use": "latents that change with the image; one that always stays as the prior "
     "has it tells nothing.",
+    "mutual information gap": "of data whose factors are known: how much more of a factor the "
+    "latent that tells most of it tells than the next one, in shares of all there is to tell. 1 "
+    "is a latent a factor.",
+    "DCI": "disentanglement, 1 where a latent tells of one factor alone; completeness, 1 where a "
+    "factor is told by one latent alone; and the error of predicting the factors from the latents "
+    "by a lasso, 1 where it is no better than guessing the mean.",
     "metric": "how far apart two nearby latent points lie when their images are compared: the "
     "decoder's own ruler, M(z). Lengths are in units of a pixel's range from 0 to 1.",
     "geodesic": "the shortest path in the metric: along it the image changes least in all, and by "

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from ui.train import watch
 from vae import runs
+from vae.latent.disentanglement import Disentanglement
 from vae.models.likelihoods import LIKELIHOODS
 from vae.runs import Run, processes, trainer
 from vae.training.loop import Progress
@@ -407,6 +408,36 @@ def test_compared_runs_show_only_the_settings_that_differ():
     assert len(app.get("image")) == 2
     app.multiselect(key="compared").set_value([]).run()
     assert "Pick the runs" in sentences(app)
+
+
+def test_compared_runs_tell_how_far_apart_known_factors_are(monkeypatch):
+    trained("plain")
+    trained("known", latent_dim=3)
+    known = Disentanglement(0.123, 0.456, 0.789, 0.5, ("tone", "width"), 400)
+    monkeypatch.setattr(
+        watch, "disentanglement", lambda run: known if run.name == "known" else None
+    )
+    app = visit()
+    app.segmented_control(key="train_view").set_value("Compare").run()
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert table.loc["mutual information gap"].to_dict() == {"known": "0.123", "plain": "–"}
+    assert table.loc["DCI disentanglement", "known"] == "0.456"
+    assert table.loc["DCI completeness", "known"] == "0.789"
+    assert table.loc["DCI prediction error", "known"] == "0.500"
+
+
+def test_a_run_s_own_posterior_tells_how_far_apart_factors_are(monkeypatch):
+    run = trained("faces")
+    # Of the people of Olivetti there is one label, so nothing is kept apart.
+    assert watch.disentanglement(run) is None
+    watch._disentanglement.clear()
+    monkeypatch.setattr(
+        watch, "judge", lambda posterior, labels: (len(posterior.mean), len(labels))
+    )
+    images, told = watch.disentanglement(run)
+    assert images == told > 0
+    watch._disentanglement.clear()
 
 
 def test_compared_runs_tell_log_px_when_it_is_asked_for(monkeypatch):

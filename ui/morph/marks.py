@@ -25,6 +25,9 @@ MARKED = "faces I mark"
 ALONG = 0.25
 MOST_ALONG = 3
 
+# An axis whose places go with its label less than this says little of it.
+LITTLE = 0.3
+
 # More labels than these are chosen from a list.
 MOST_PILLS = 24
 
@@ -101,6 +104,8 @@ def say_what_it_is(
         f"The axis is {made}. The place of a training face along it correlates with the label at "
         f"**{told:.2f}** (1: it tells it wholly, 0: not at all)."
     )
+    if told < LITTLE:
+        said += " That is little: faces that have it lie among those that have not."
     others = [
         (told_by(means, direction, other), other.name)
         for other in labels

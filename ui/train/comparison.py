@@ -63,6 +63,8 @@ def compare(found: dict[str, Run]) -> None:
             "likelihood",
             "log p(x)",
             "latents in use",
+            "mutual information gap",
+            "DCI",
             "nats",
         ),
     )
@@ -180,7 +182,8 @@ def table(
     )
     differing = settings.loc[settings.nunique(axis=1) > 1] if len(chosen) > 1 else settings
     came_to = {name: results(run, states[name], records[name]) for name, run in chosen.items()}
-    return pd.concat([differing, pd.DataFrame(came_to)])
+    # What only some have is no figure of the others.
+    return pd.concat([differing, pd.DataFrame(came_to)]).fillna("–")
 
 
 def results(run: Run, status: Status, records: Records) -> dict[str, str]:
@@ -197,7 +200,7 @@ def results(run: Run, status: Status, records: Records) -> dict[str, str]:
                 Figures(elbo=records.last("elbo")),
             ),
         )
-        units, best_step = None, best and best[0]
+        units, best_step, apart = None, best and best[0], None
     else:
         rows["steps taken"] = f"{status.step:,}"
         cards = run.results(), run.last_results()
@@ -205,6 +208,7 @@ def results(run: Run, status: Status, records: Records) -> dict[str, str]:
             (card.test, card.heldout, card.train) if card else (Figures(),) * 3 for card in cards
         )
         units, best_step = (cards[0].active_units, cards[0].step) if cards[0] else (None, None)
+        apart = watch.disentanglement(run)
     for images, best, last in zip(SETS, of_best, of_last, strict=True):
         rows[f"{images} ELBO, best"] = told(best.elbo, best.elbo_error)
         rows[f"{images} ELBO, last"] = told(last.elbo, last.elbo_error)
@@ -217,6 +221,11 @@ def results(run: Run, status: Status, records: Records) -> dict[str, str]:
     rows["validation KL"] = told(kl.kl, kl.kl_error)
     rows["latents in use"] = told(units, digits=0)
     rows["best at step"] = told(best_step, digits=0)
+    if apart is not None:
+        rows["mutual information gap"] = words.number(apart.mutual_information_gap, 3)
+        rows["DCI disentanglement"] = words.number(apart.disentanglement, 3)
+        rows["DCI completeness"] = words.number(apart.completeness, 3)
+        rows["DCI prediction error"] = words.number(apart.prediction_error, 3)
     return rows
 
 

@@ -5,7 +5,7 @@ for all viewers, so that ten of them cost little more than one; and a run that h
 once and asks nothing.
 """
 
-__all__ = ["metrics_file", "pictures", "watch"]
+__all__ = ["disentanglement", "metrics_file", "pictures", "watch"]
 
 import time
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from ui.train import audience
 from ui.words import duration, figure, meaning, number, sentences, with_error
 from vae import images, latent
 from vae.errors import VisageError
+from vae.latent.disentanglement import Disentanglement, judge
 from vae.models.card import ModelCard
 from vae.runs import Run, Status
 from vae.runs.metrics import MetricsFile, Records
@@ -314,15 +315,41 @@ def _pictures(stored: Stored, dataset: str) -> dict:
     return found
 
 
+def disentanglement(run: Run) -> Disentanglement | None:
+    """How well the best model of a run keeps the known factors of its images apart; None where
+    none are known."""
+    if not run.best.is_file():
+        return None
+    try:
+        return _disentanglement(Stored.of(run.best), str(run.config.dataset))
+    except (VisageError, FileNotFoundError):
+        return None
+
+
+@st.cache_resource(max_entries=32, show_spinner="Looking how far apart the factors are…")
+def _disentanglement(stored: Stored, dataset: str) -> Disentanglement | None:
+    checkpoint = library.load(stored)
+    posterior = checkpoint.posterior
+    training = library.training_faces(_choice(stored, dataset))
+    if training is None or posterior is None or training[0].labels is None:
+        return None
+    data, places, _ = training
+    return judge(
+        latent.Posterior(*(np.asarray(part) for part in posterior)), data.labels.at(places)
+    )
+
+
+def _choice(stored: Stored, dataset: str) -> Choice:
+    card = library.load(stored).card
+    return Choice(stored.path.stem, stored.path, stored.version, card, dataset=dataset)
+
+
 def _plane(run: Run, found: dict) -> go.Figure:
     """Where the training images lie, coloured by what the visitor chooses."""
     stored, (means, *_) = found["stored"], found["posteriors"]
     coloured_by = None
     if means.shape[1] > 1:
-        card = library.load(stored).card
-        choice = Choice(
-            run.name, stored.path, stored.version, card, dataset=str(run.config.dataset)
-        )
+        choice = _choice(stored, str(run.config.dataset))
         coloured_by = tint.choose(choice, charts.rows_drawn(len(means)))
     return _drawn_plane(stored, tint.mark_of(coloured_by), found["posteriors"], coloured_by)
 

@@ -9,7 +9,7 @@ import click
 from vae import datasets
 from vae.commands.terminal import as_json, checkpoint_argument, nats
 from vae.errors import VisageError
-from vae.latent import evidence
+from vae.latent import disentanglement, evidence
 from vae.latent.arrays import active_units, encode
 from vae.models.card import Split
 from vae.models.checkpoint import load_checkpoint
@@ -75,9 +75,15 @@ def evaluate_command(
     if likelihood.is_mass:
         for figures in filter(None, found.values()):
             figures["bits_per_dimension"] = bits_per_dimension(figures["elbo"], model.pixels)
-    active = active_units(encode(model, training))
+    posterior = encode(model, training)
+    active = active_units(posterior)
+    labels_known = faces.labels and faces.labels.at(parts.training)
+    apart = disentanglement.judge(posterior, labels_known)
     if as_json:
-        click.echo(json.dumps(found | {"active_units": active, "likelihood": likelihood.name}))
+        more: dict[str, Any] = {"active_units": active, "likelihood": likelihood.name}
+        if apart is not None:
+            more["disentanglement"] = apart.figures()
+        click.echo(json.dumps(found | more))
         return
     # The words of the split, where a test set is part of it.
     labels = {"train": "training", "heldout": "validation" if found["test"] else "held-out"}
@@ -99,6 +105,19 @@ def evaluate_command(
     if not found["test"]:
         click.echo("The held-out images also chose the step: this model has no test set.")
     click.echo(f"{active} of {model.latent_dim} latents in use")
+    if apart is not None:
+        say_how_far_apart(apart)
+
+
+def say_how_far_apart(found: disentanglement.Disentanglement) -> None:
+    """How well the latents keep the known factors apart."""
+    click.echo(
+        f"\nWhether each of {len(found.factors)} known factors has a latent of its own "
+        f"({found.images:,} training images):\n"
+        f"mutual information gap {found.mutual_information_gap:.3f}  DCI, by a lasso: "
+        f"disentanglement {found.disentanglement:.3f}  completeness {found.completeness:.3f}  "
+        f"prediction error {found.prediction_error:.3f} (1: guessing the mean)"
+    )
 
 
 def say_evidence(found: dict[str, Any], labels: dict[str, str]) -> None:
