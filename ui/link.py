@@ -2,6 +2,7 @@
 
 __all__ = ["Start", "open_explore", "read_start", "starting_point", "write_state", "written"]
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,12 +70,22 @@ def starting_point(latent_dim: int) -> Start:
     return start if fits and max(start.axes or (0,)) < latent_dim else Start(version=start.version)
 
 
-def open_explore(model: str, z: np.ndarray) -> None:
-    """Turn to the page Explore with a model at a point, of shape (K,); this page's run ends."""
-    # Both are news, even where they are what this session had: a switch forgets its widgets.
-    for known in ("model_in_url", "z_in_url"):
+def open_explore(model: str, z: np.ndarray, pins: Sequence[np.ndarray] = ()) -> None:
+    """Turn to the page Explore with a model at a point, of shape (K,); this page's run ends.
+
+    Arguments:
+        model: The model's name.
+        z: The latent point, of shape (K,).
+        pins: What is to be in the tray, of shape (K,) each; where there are none, it stays as it
+            is.
+    """
+    # All are news, even where they are what this session had: a switch forgets its widgets.
+    for known in ("model_in_url", "z_in_url", "pins_in_url"):
         st.session_state.pop(known, None)
-    st.switch_page("pages/explore.py", query_params={"model": model, "z": written(z)})
+    wanted = {"model": model, "z": written(z)}
+    if pins:
+        wanted["pins"] = ";".join(map(written, pins))
+    st.switch_page("pages/explore.py", query_params=wanted)
 
 
 def written(z: np.ndarray) -> str:

@@ -12,13 +12,14 @@ from ui import charts, library, link, session, tint, words
 from ui.library import Choice, Stored
 from ui.photo_frame import Frame, photo_frame
 from ui.pictures import data_url
+from ui.reconstruct import live
 from vae import images, latent
 from vae.datasets import Pixels, confined, photos
 from vae.errors import VisageError
 from vae.latent.evidence import Evidence, judge
 from vae.models.checkpoint import Checkpoint
 
-UPLOAD, WEBCAM = "Upload", "Webcam"
+UPLOAD, WEBCAM, LIVE = "Upload", "Webcam", "Live"
 
 NEIGHBOURS = 6
 
@@ -27,8 +28,13 @@ LIMIT = 0.5
 
 
 def show(choice: Choice, checkpoint: Checkpoint) -> None:
-    """Everything from a photo to its place in the latent space."""
-    chosen = choose(choice, checkpoint, "photo")
+    """Everything from a photo to its place in the latent space, or the camera's own picture as it
+    moves there."""
+    how = choose_how("photo", UPLOAD, WEBCAM, LIVE)
+    if how == LIVE:
+        live.show(choice, checkpoint)
+        return
+    chosen = choose(choice, checkpoint, "photo", how)
     if chosen is None:
         return
     face, photo_id, frame = chosen
@@ -45,13 +51,26 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
     show_neighbours(choice, checkpoint, found.refined.mean[0])
 
 
+def choose_how(key: str, *ways: str) -> str:
+    """Where the face comes from."""
+    return st.segmented_control(
+        "Photo",
+        ways,
+        default=UPLOAD,
+        required=True,
+        key=f"{key}_how",
+        label_visibility="collapsed",
+    )
+
+
 def choose(
-    choice: Choice, checkpoint: Checkpoint, key: str
+    choice: Choice, checkpoint: Checkpoint, key: str, how: str | None = None
 ) -> tuple[np.ndarray, str, Frame] | None:
     """Take a photo and frame the face in it.
 
     Arguments:
         key: What the widgets' names in the app begin with.
+        how: Whether a photo is uploaded or taken; by default that is asked.
 
     Returns:
         What lies in the frame, uint8, of the shape of the model's images; what tells the photo
@@ -60,7 +79,7 @@ def choose(
     Raises:
         VisageError: It is no picture, or too large a one.
     """
-    taken = take(key)
+    taken = take(key, how or choose_how(key, UPLOAD, WEBCAM))
     if taken is None:
         return None
     photo, photo_id = taken
@@ -69,16 +88,8 @@ def choose(
     return photos.framed(photo, (frame.x, frame.y), frame.width, shape), photo_id, frame
 
 
-def take(key: str) -> tuple[Image.Image, str] | None:
+def take(key: str, how: str) -> tuple[Image.Image, str] | None:
     """The photo, upright, and what tells it from others."""
-    how = st.segmented_control(
-        "Photo",
-        [UPLOAD, WEBCAM],
-        default=UPLOAD,
-        required=True,
-        key=f"{key}_how",
-        label_visibility="collapsed",
-    )
     if how == UPLOAD:
         # Of any kind: what it refused the browser would refuse in words of its own.
         file = st.file_uploader("A photo with a face in it", key=f"{key}_file")

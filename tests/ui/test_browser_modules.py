@@ -8,6 +8,7 @@ import pytest
 from ui.browser import HERE, constant, script
 
 DOORS = (
+    "live.js",
     "streamlit.js",
     "standalone.js",
     "page.js",

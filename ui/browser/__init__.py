@@ -81,7 +81,9 @@ def page_parts() -> dict[str, str]:
     outline = outline.replace("$photo_frame", read("photo_frame.html"))
     return {
         "outline": outline,
-        "style": f"{read('pad.css')}\n{read('photo_frame.css')}\n{read('page.css')}",
+        "style": "\n".join(
+            read(f"{name}.css") for name in ("pad", "photo_frame", "own_face", "page")
+        ),
         "script": f"{script('page.js')}\nopenPage(document);\n",
         "icon": (HERE.parent / "icon.svg").read_text(encoding="utf-8"),
     }

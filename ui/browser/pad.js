@@ -241,6 +241,7 @@ export class Pad {
   stop() {
     this.halt();
     this.brush.forget();
+    this.instrument.plane.spread();
   }
 
   halt() {

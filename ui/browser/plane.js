@@ -24,6 +24,7 @@ export class Plane {
     this.canvas = find(root, ".chart", HTMLCanvasElement);
     this.rings = find(root, ".rings", HTMLElement);
     this.cursor = find(root, ".cursor", HTMLElement);
+    this.posterior = find(root, ".posterior", HTMLElement);
     this.chooser = find(root, ".axes", HTMLElement);
     this.selects = [...this.chooser.querySelectorAll("select")];
     this.context = contextOf(this.canvas);
@@ -104,6 +105,22 @@ export class Plane {
   point(z) {
     const [x, y] = project(z, this);
     this.cursor.style.transform = `translate(${x}px, ${y}px)`;
+    this.posterior.style.transform = this.cursor.style.transform;
+  }
+
+  /**
+   * Draw one standard deviation of a posterior around z, or none.
+   *
+   * @param {Float32Array} [deviation]
+   */
+  spread(deviation) {
+    this.posterior.hidden = !deviation;
+    if (!deviation) return;
+    const [rx, ry] = this.axes.map((k) => (deviation[k] * this.side) / (2 * this.extent));
+    const { style } = this.posterior;
+    // One latent runs across the plane's whole height.
+    style.setProperty("--rx", `${rx}px`);
+    style.setProperty("--ry", `${ry ?? rx}px`);
   }
 
   /** @returns {number}  The side in device pixels, of whatever is drawn over the whole plane. */
