@@ -81,7 +81,8 @@ def column(run: Run, stored: Stored, of: str) -> dict[str, str]:
         return rows
     figures = found.figures()
     for term, name in TERMS.items():
-        told = words.with_error(figures[name], figures.get(f"{name}_error"), 1)
+        error = figures.get(f"{name}_error")
+        told = words.with_error(float(figures[name]), None if error is None else float(error), 1)
         is_bound = term == "log p(x)" and not found.is_integral
         rows[term] = f"at least about {told}" if is_bound else told
     return rows
