@@ -5,10 +5,11 @@ from math import ceil
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from ui import charts, header, library, session, tint
+from ui import address, charts, header, library, session, tint
 from ui.library import Stored
-from ui.manifold import overlays, settings
+from ui.manifold import overlays, settings, traversals
 from ui.tint import Tint
 from vae import images, latent
 
@@ -16,10 +17,15 @@ from vae import images, latent
 DPI = 300
 WIDTH = 20 / 2.54 * DPI
 
+GRID, LATENTS = "The plane", "Each latent"
+
 
 def main() -> None:
-    header.open_page("Manifold", explain)
+    line = header.open_page("Manifold", explain)
     choice, checkpoint = session.chosen()
+    if traversals.offered(checkpoint) and choose_view(line) == LATENTS:
+        traversals.show(choice, checkpoint)
+        return
     # The grid comes first, and on a phone its controls below it.
     canvas, controls = st.columns([3, 1], gap="large")
     with controls:
@@ -36,6 +42,22 @@ def main() -> None:
         draw(figure, len(faces) > 1)
     with controls:
         offer_download(faces, gap, choice.name)
+
+
+def choose_view(line: DeltaGenerator) -> str:
+    """The grid over two latents, or a row for each of them all."""
+    address.take_up({"view": address.one_of({"latents": LATENTS}, "manifold_view")})
+    view = line.segmented_control(
+        "View",
+        [GRID, LATENTS],
+        default=GRID,
+        required=True,
+        key="manifold_view",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    address.keep({"view": "latents" if view == LATENTS else ""})
+    return view
 
 
 def explain() -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "step_changes",
     "stretch",
     "training_curves",
+    "traversals",
 ]
 
 import base64
@@ -171,6 +172,35 @@ def manifold(
         yaxis=_grid_axis(z[:, 0, axes[1]], tall, names[1])
         if latent_dim > 1
         else {"visible": False},
+    )
+    figure.update_yaxes(
+        autorange="reversed", scaleanchor="x", constrain="domain", constraintoward="top"
+    )
+    return figure
+
+
+def traversals(picture: np.ndarray, names: Sequence[str], along: np.ndarray) -> go.Figure:
+    """Decoded faces, a row of them a latent.
+
+    Arguments:
+        picture: The tiled faces with a pixel between them, uint8, (H', W') or (H', W', 3).
+        names: What each row is called, from the top.
+        along: The values of the row's latent, (C,).
+    """
+    rows, columns = len(names), len(along)
+    tall, wide = (picture.shape[0] + 1) / rows, (picture.shape[1] + 1) / columns
+    figure = Chart()
+    source = "data:image/png;base64," + base64.b64encode(png(picture)).decode()
+    figure.add_trace(go.Image(source=source, hoverinfo="skip"))
+    figure.update_layout(
+        **FRAME,
+        xaxis=_grid_axis(along, wide, ""),
+        yaxis={
+            "tickvals": (np.arange(rows) + 0.5) * tall - 1,
+            "ticktext": list(names),
+            "showgrid": False,
+            "zeroline": False,
+        },
     )
     figure.update_yaxes(
         autorange="reversed", scaleanchor="x", constrain="domain", constraintoward="top"

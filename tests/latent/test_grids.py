@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
+import scipy.stats
 
 from tests.latent.surfaces import linear, sphere
 from vae.latent.arrays import manifold_grid
-from vae.latent.grids import equal_area_grid, positions_on_grid
+from vae.latent.grids import equal_area_grid, positions_on_grid, traversals
 from vae.latent.surface import Surface
 
 
@@ -45,3 +46,15 @@ def test_places_on_a_grid_are_its_rows_and_columns():
     places = positions_on_grid(grid, grid[2:4, 5])
     np.testing.assert_allclose(places, [[2, 5], [3, 5]], atol=1e-9)
     assert np.isnan(positions_on_grid(grid, np.array([[9.0, 9.0]]))).any()
+
+
+def test_along_a_row_of_traversals_one_latent_alone_changes():
+    centre = np.array([0.5, -1.0, 2.0])
+    z = traversals([2, 0], 5, centre, tail=0.1)
+    assert z.shape == (2, 5, 3)
+    for row, axis in zip(z, (2, 0), strict=True):
+        others = [place for place in range(3) if place != axis]
+        assert (row[:, others] == centre[others]).all()
+        np.testing.assert_allclose(
+            scipy.stats.norm.cdf(row[:, axis]), [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-12
+        )

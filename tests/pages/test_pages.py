@@ -1,6 +1,8 @@
 """Every page, as Streamlit runs it: with data and without, with good models and bad ones."""
 
 import importlib
+import io
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -9,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 
 from ui import library
+from ui.library import Stored
+from ui.manifold import traversals
 from vae import VAE, datasets, save_checkpoint
 from vae.errors import VisageError
 from vae.models.architecture import Architecture
@@ -492,3 +497,34 @@ def test_the_label_that_colours_points_is_the_same_on_every_page(shipped):
         assert app.selectbox(key="tint_olivetti").value == "person"
         drawn = [chart.proto.spec for chart in app.get("plotly_chart")]
         assert sum('"person: ' in spec for spec in drawn) == 1, page
+
+
+@pytest.mark.parametrize("image_shape", [(28, 23), (16, 12, 3)])
+def test_traversals_have_a_row_a_latent_those_that_tell_most_first(image_shape, shipped):
+    torch.manual_seed(0)
+    # The third latent tells most, the second nothing.
+    means = torch.randn(360, 3) * torch.tensor([1.0, 0.0, 3.0])
+    log_var = torch.tensor([-1.0, 0.0, -4.0]).expand(360, 3).clone()
+    model = VAE(image_shape, 3, (16,))
+    save_checkpoint(shipped / "model.safetensors", model, {}, Gaussian(means, log_var))
+    app = visit("manifold", view="latents")
+    app.query_params["view"] = "latents"
+    app.run()
+    assert sentences(app) == []
+    (chart,) = app.get("plotly_chart")
+    rows = json.loads(chart.proto.spec)["layout"]["yaxis"]["ticktext"]
+    assert [row.split(" · ")[0] for row in rows] == ["z₃", "z₁", "z₂"]
+    assert rows[2].endswith(" 0.0")
+    drawn = traversals._drawn(Stored.of(shipped / "model.safetensors"), 9, np.zeros(3))
+    assert drawn.faces.shape == (3, 9, *image_shape)
+    moving = Image.open(
+        io.BytesIO(
+            traversals._film(Stored.of(shipped / "model.safetensors"), drawn.latents, np.zeros(3))
+        )
+    )
+    assert moving.format == "GIF" and moving.n_frames == 2 * traversals.FRAMES - 2
+    assert [box.label for box in app.get("download_button")] == ["PNG", "GIF"]
+    app.segmented_control(key="traversal_start").set_value("a training face").run()
+    before = app.get("plotly_chart")[0].proto.spec
+    next(box for box in app.button if box.label == "Another face").click().run()
+    assert sentences(app) == [] and app.get("plotly_chart")[0].proto.spec != before

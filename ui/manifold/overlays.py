@@ -1,6 +1,6 @@
 """What can be laid over the manifold, and the grid on which every cell changes as much."""
 
-__all__ = ["NOTHING", "WORDS", "choose", "key", "lay_over", "offered", "warped"]
+__all__ = ["MEANS", "NOTHING", "WORDS", "choose", "key", "lay_over", "offered", "warped"]
 
 
 import numpy as np

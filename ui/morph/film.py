@@ -1,6 +1,6 @@
 """Films of faces: played side by side, shown as strips, and taken away as files."""
 
-__all__ = ["WIDTH", "Film", "download", "play", "still", "strip"]
+__all__ = ["MILLISECONDS", "WIDTH", "Film", "download", "play", "still", "strip"]
 
 import functools
 import re

@@ -1,11 +1,13 @@
-"""Grids over the latent space whose cells share out the change of the image evenly."""
+"""Grids over the latent space: of cells that share out the change of the image evenly, and of rows
+along which one latent alone changes."""
 
-__all__ = ["equal_area_grid", "positions_on_grid"]
+__all__ = ["equal_area_grid", "positions_on_grid", "traversals"]
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from vae.latent.arrays import manifold_axis
 from vae.latent.metric import log_magnification
 from vae.latent.surface import Surface
 
@@ -75,3 +77,24 @@ def _quantiles(x: np.ndarray, density: np.ndarray, shares: np.ndarray) -> np.nda
     if steps.sum() <= 0:
         steps = np.diff(x)
     return np.interp(shares, np.r_[0.0, np.cumsum(steps)] / steps.sum(), x)
+
+
+def traversals(
+    latents: Sequence[int] | np.ndarray, count: int, centre: np.ndarray, tail: float = 0.02
+) -> np.ndarray:
+    """A row of points a latent, which alone changes along it, evenly in the prior's probability.
+
+    Arguments:
+        latents: Which latents, (R,).
+        count: Points a row.
+        centre: What the others stay at, (K,).
+        tail: As for :func:`vae.latent.manifold_axis`.
+
+    Returns:
+        float64, of shape (R, count, K).
+    """
+    z = np.empty((len(latents), count, len(centre)))
+    z[:] = centre
+    for row, axis in enumerate(latents):
+        z[row, :, axis] = manifold_axis(count, tail)
+    return z
