@@ -17,7 +17,7 @@ from vae.models.architecture import Architecture
 from vae.models.conv import Conv
 from vae.models.mlp import MLP
 from vae.training.gradient import AutogradGradient, gradient_of
-from vae.training.loop import TrainingState, one_buffer
+from vae.training.loop import TrainingState, one_buffer, train
 from vae.training.recipes import TrainingConfig
 
 # Two layers that enlarge and three; sides that can be halved so often, and some that can't.
@@ -167,3 +167,22 @@ def test_it_has_an_onnx_form(shape, activation):
     model = made(shape, width="small", activation=activation)
     # Each is run and compared where it is made.
     assert onnx.encoder(model) and onnx.decoder(model)
+
+
+def test_the_noise_of_neighbours_is_learnt_while_its_faces_stay():
+    config = TrainingConfig(
+        network="conv", width="small", likelihood="correlated", steps=20, batch_size=5
+    )
+    state = TrainingState(config, (18, 17))
+    pixels = np.random.default_rng(0).random((20, 18 * 17), dtype=np.float32)
+    z = torch.randn(6, 2)
+    before = None
+    for progress in train(state, pixels, pixels):
+        # The first step of the stage has gone back to the best weights.
+        if progress.step == 11:
+            before = state.model.decode(z)
+    assert before is not None
+    after = state.model.decode(z)
+    torch.testing.assert_close(after.mean, before.mean, rtol=0, atol=1e-6)
+    assert state.model.likelihood.weights.any()
+    assert not torch.equal(after.log_var, before.log_var)
