@@ -119,7 +119,7 @@ class GaussianGated(Network):
         bias[: len(mean)] = mean.logit() if self.sigmoid_mean else mean
         bias[len(mean) :] = log_var
 
-    def log_var_parameters(self) -> list[tuple[nn.Parameter, slice]]:
+    def log_var_parameters(self) -> list[tuple[Tensor, slice]]:
         """As :meth:`Network.log_var_parameters`: the second half of the head."""
         rows = slice(self.head.out_features // 2, None)
         return [(self.head.weight, rows), (self.head.bias, rows)]
