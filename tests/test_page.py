@@ -237,3 +237,23 @@ def test_a_page_that_can_not_be_written_leaves_the_old_one(tmp_path, shipped):
     found = share("frey-2d", "--out", out)
     assert found.exit_code == 2 and "can't be written" in found.stderr
     assert [path.name for path in tmp_path.rglob("*")] == ["faces.html", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("models", "sentence"),
+    [
+        (("frey-10d",), "The lesson can't be told with frey-10d"),
+        (("frey-2d", "olivetti-2d"), "A lesson is told with one model"),
+    ],
+)
+def test_a_lesson_is_told_with_one_model_of_two_latents(tmp_path, models, sentence):
+    result = share(*models, "--learn", "--out", tmp_path / "lesson.html")
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not (tmp_path / "lesson.html").exists()
+
+
+def test_what_a_lesson_is_told_with_cannot_close_its_place(shipped):
+    outline = "<script>$data</script>"
+    text = page.page({"faces": shipped}, page.Parts(outline, "", "", ""), data='["</script>"]')
+    assert json.loads(text[len("<script>") : -len("</script>")]) == ["</script>"]

@@ -68,8 +68,8 @@ class Parts:
 
     Arguments:
         outline: The document, a :class:`string.Template` of ``policy``, ``title``,
-            ``description``, ``icon``, ``style``, ``models``, ``cards``, ``credits`` and
-            ``script``.
+            ``description``, ``icon``, ``style``, ``models``, ``cards``, ``credits``,
+            ``script`` and, if it wants it, ``data``.
         style: CSS.
         script: A JavaScript module.
         icon: The page's icon, SVG.
@@ -87,6 +87,7 @@ def write(
     parts: Parts,
     title: str = "",
     encoder: bool = False,
+    data: str | None = None,
 ) -> int:
     """Write a page: whole or, if anything fails, not at all; arguments as for :func:`page`.
 
@@ -96,14 +97,18 @@ def write(
     Raises:
         VisageError: As :func:`page`; or the file can't be written.
     """
-    content = page(models, parts, title, encoder).encode()
+    content = page(models, parts, title, encoder, data).encode()
     with replacing(path) as beside:
         beside.write_bytes(content)
     return len(content)
 
 
 def page(
-    models: Mapping[str, Checkpoint], parts: Parts, title: str = "", encoder: bool = False
+    models: Mapping[str, Checkpoint],
+    parts: Parts,
+    title: str = "",
+    encoder: bool = False,
+    data: str | None = None,
 ) -> str:
     """One HTML file with models in it, and no image of what they were trained on.
 
@@ -114,6 +119,8 @@ def page(
         parts: What the page is made of beside them.
         title: The page's; made of the models' names by default.
         encoder: Whether the encoders travel too, so that visitors can try a face of their own.
+        data: JSON for the page's script, if its outline has a place for ``data``: then its figures
+            count, and weights travel as they are.
 
     Raises:
         VisageError: There is no model or too many, one can't be drawn by a browser, or the title
@@ -131,7 +138,7 @@ def page(
     for name, checkpoint in models.items():
         check(name, checkpoint, encoder)
     texts = [
-        _block(name, checkpoint, place, encoder)
+        _block(name, checkpoint, place, encoder, exact=data is not None)
         for place, (name, checkpoint) in enumerate(models.items())
     ]
     cards = [
@@ -153,6 +160,8 @@ def page(
         cards="\n".join(cards),
         credits="\n".join(f"<li>{credit}</li>" for credit in _credits(models)),
         script=parts.script,
+        # Nothing in it closes the element that it stands in.
+        data=(data or "").replace("<", "\\u003c"),
     )
 
 
@@ -218,7 +227,9 @@ def _description(models: Mapping[str, Checkpoint]) -> str:
     return f"Drag through the latent space of {several} and watch the face change."
 
 
-def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
+def _block(
+    name: str, checkpoint: Checkpoint, place: int, encoder: bool, exact: bool = False
+) -> str:
     """A model as data in the document: what it is called, its decoder and its encoder."""
     model_id = f"{name}-{place}"
     carried = portable(checkpoint.model)
@@ -238,7 +249,7 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
     half = _is_finite(halved(decoder)) and (
         np.abs(_decoded(network, halved(decoder), z) - images).max() <= ONE_GREY_LEVEL
     )
-    packed = pack(checkpoint, "page", model_id, "1", half=bool(half))
+    packed = pack(checkpoint, "page", model_id, "1", half=bool(half) and not exact)
     assert packed is not None, "check() has refused it"
     blocks = {"decoder": packed}
     if encoder and (told := portable_encoder(checkpoint.model)) is not None:
@@ -248,7 +259,7 @@ def _block(name: str, checkpoint: Checkpoint, place: int, encoder: bool) -> str:
         )
         off = np.abs(_decoded(network, decoder, rounded) - _decoded(network, decoder, seen)).max()
         half = _is_finite(halved(layers)) and off <= ONE_GREY_LEVEL
-        if (held := pack_encoder(checkpoint, half=bool(half))) is not None:
+        if (held := pack_encoder(checkpoint, half=bool(half) and not exact)) is not None:
             blocks["encoder"] = held
     inner = "".join(
         f'<script type="application/octet-stream" data-part="{part}" data-bytes="{len(held)}">'

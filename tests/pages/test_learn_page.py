@@ -11,6 +11,7 @@ from tests.pages.test_pages import sentences, shipped, visit  # noqa: F401
 from ui import library
 from ui.learn import lesson
 from vae import VAE, datasets, save_checkpoint
+from vae.latent.lesson import JOURNEYS, POINTS
 from vae.models import collection
 from vae.models.architecture import Architecture
 from vae.models.conv import Conv
@@ -91,10 +92,10 @@ def test_what_travels_is_light(name):
 
 def test_a_geodesic_is_no_longer_than_the_straight_line_between_the_same_faces():
     found = lesson.journeys(choice("frey-2d").stored)
-    assert len(found) == lesson.JOURNEYS
+    assert len(found) == JOURNEYS
     for ways in found:
         straight, geodesic = ways["straight"], ways["geodesic"]
         assert geodesic["length"] <= straight["length"]
         assert geodesic["points"][0] == pytest.approx(straight["points"][0], abs=1e-6)
         assert geodesic["points"][-1] == pytest.approx(straight["points"][-1], abs=1e-6)
-        assert len(geodesic["points"]) == lesson.POINTS
+        assert len(geodesic["points"]) == POINTS

@@ -14,6 +14,7 @@ DOORS = (
     "page.js",
     "learn.js",
     "lesson_later.js",
+    "lesson_page.js",
     "weights.js",
     "arrows.js",
     "labels.js",

@@ -5,7 +5,7 @@ takes the JavaScript of a component as one text, and so does a page that is a si
 a door is joined here with all that it imports, so that nothing has to be built beforehand.
 """
 
-__all__ = ["constant", "page_parts", "read", "script"]
+__all__ = ["constant", "lesson_parts", "page_parts", "read", "script"]
 
 import functools
 import re
@@ -85,6 +85,17 @@ def page_parts() -> dict[str, str]:
             read(f"{name}.css") for name in ("pad", "photo_frame", "own_face", "page")
         ),
         "script": f"{script('page.js')}\nopenPage(document);\n",
+        "icon": (HERE.parent / "icon.svg").read_text(encoding="utf-8"),
+    }
+
+
+def lesson_parts() -> dict[str, str]:
+    """What a lesson that is sent is made of, as :func:`page_parts` has it for a page."""
+    return {
+        "outline": read("lesson.html").replace("$lesson", read("learn.html")),
+        # What the page says of all its elements, the lesson says of its own.
+        "style": f"{read('page.css')}\n{read('learn.css')}",
+        "script": f"{script('lesson_page.js')}\nopenLesson(document);\n",
         "icon": (HERE.parent / "icon.svg").read_text(encoding="utf-8"),
     }
 

@@ -50,7 +50,7 @@ export class Lesson {
     const faces = parts.faces && new Uint8Array(parts.faces);
     this.subject = new Subject(unpack(parts.decoder), encoder, faces);
     this.colour();
-    this.sections = [...root.querySelectorAll("section")];
+    this.sections = [...this.box.querySelectorAll("section")];
     const [height, width] = this.subject.model.shape;
     this.box.style.setProperty("--aspect", String(width / height));
     this.steps = this.sections.map((section) => {

@@ -17,17 +17,10 @@ from streamlit.components.v2 import component
 
 from ui import address, browser, library, paths
 from ui.library import Choice, Stored
-from vae import latent
 from vae.errors import VisageError
+from vae.latent.lesson import is_teachable
+from vae.latent.lesson import journeys as find_journeys
 from vae.latent.packed import pack, pack_encoder
-
-# Pairs of faces that ways lead between, and how far apart they lie at least, in units of the
-# prior's standard deviation.
-JOURNEYS = 3
-APART = 1.2
-
-# Points of a way that travel: of the shapes that are drawn, no more would be seen.
-POINTS = 33
 
 # Faces of the data that can be explained, beside those that the model makes.
 DATA_FACES = 8
@@ -52,17 +45,11 @@ def subject(choice: Choice) -> Choice:
 
 
 def teachable(choice: Choice) -> bool:
-    """Whether it has a plane of two latents, the paper's likelihood, and slopes that the browser
-    knows: those of tanh units."""
-    card = choice.card
-    if card is None or card.latent_dim != 2 or card.architecture.likelihood != "gaussian":
-        return False
+    """Whether the lesson can be told with it: it stands still, and all that is needed is there."""
     # One that is being trained would change under the hand.
-    if choice.is_running:
+    if choice.card is None or choice.is_running:
         return False
-    model = library.load(choice.stored).model
-    layers = latent.decoder_layers(model), latent.encoder_layers(model)
-    if None in layers or model.decoder.activation != "tanh":
+    if not is_teachable(library.load(choice.stored).model):
         return False
     return packed(choice.stored, "") is not None
 
@@ -85,33 +72,12 @@ def draw_journeys(choice: Choice) -> None:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def journeys(stored: Stored) -> list[dict]:
-    """Straight lines and geodesics between some faces: their points and their lengths.
-
-    Returns:
-        For each pair ``straight`` and ``geodesic``, each with ``points``, (33, 2), and ``length``
-        in the metric, in units of a pixel's [0, 1]. Empty where the model carries no posterior.
-    """
-    checkpoint = library.load(stored)
-    if checkpoint.posterior is None:
+    """Ways between some faces, as :func:`vae.latent.lesson.journeys` finds them; none where the
+    model carries no posterior."""
+    posterior = library.load(stored).posterior
+    if posterior is None:
         return []
-    means = np.asarray(checkpoint.posterior.mean)
-    # In the data's midst: whoever lies far out is alone there.
-    means = means[np.linalg.norm(means, axis=1) < 2]
-    generator = np.random.default_rng(3)
-    found: list[dict] = []
-    for _ in range(200):
-        if len(found) == JOURNEYS or len(means) < 2:
-            break
-        start, end = means[generator.choice(len(means), 2, replace=False)]
-        if np.linalg.norm(start - end) < APART:
-            continue
-        ways = {}
-        for kind in ("straight", "geodesic"):
-            way = paths.route(stored, np.stack([start, end]), kind)
-            chosen = np.linspace(0, len(way.points) - 1, POINTS).round().astype(int)
-            ways[kind] = {"points": way.points[chosen].tolist(), "length": float(way.length)}
-        found.append(ways)
-    return found
+    return find_journeys(paths.surface(stored), np.asarray(posterior.mean))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -1,12 +1,16 @@
 """``share``: one HTML file of models, to send to anyone."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import click
+import numpy as np
 
 from vae import page, runs
 from vae.errors import VisageError
+from vae.latent.lesson import is_teachable, journeys
+from vae.latent.surface import DecoderSurface
 from vae.limits import in_words
 from vae.models import collection
 from vae.models.checkpoint import Checkpoint, load_checkpoint
@@ -14,6 +18,9 @@ from vae.models.checkpoint import Checkpoint, load_checkpoint
 # What runs in a browser lies beside the packages here or, installed, in the app's folder.
 _HERE = Path(__file__).resolve().parents[2]
 BROWSER = (_HERE / "ui" / "browser", _HERE / "visage_app" / "ui" / "browser")
+
+# What a lesson is called that was given no title: the paper's own.
+LESSON = "Auto-Encoding Variational Bayes, by hand"
 
 
 @click.command("share")
@@ -25,7 +32,10 @@ BROWSER = (_HERE / "ui" / "browser", _HERE / "visage_app" / "ui" / "browser")
 @click.option(
     "--with-encoder", is_flag=True, help="So that visitors can try a face of their own: larger."
 )
-def share_command(models: tuple[str, ...], out: Path, title: str, with_encoder: bool) -> None:
+@click.option("--learn", is_flag=True, help="The lesson of the page Learn, told with one model.")
+def share_command(
+    models: tuple[str, ...], out: Path, title: str, with_encoder: bool, learn: bool
+) -> None:
     """Write a page of one or more models: one file that opens anywhere, with no server.
 
     MODEL is a checkpoint's file, a run's folder, or the name of a run, of a model that ships, or
@@ -36,7 +46,11 @@ def share_command(models: tuple[str, ...], out: Path, title: str, with_encoder: 
         path, name = found(model)
         others = sum(other == name or other.startswith(f"{name} (") for other in named)
         named[f"{name} ({others + 1})" if others else name] = load_checkpoint(path)
-    size = page.write(out, named, parts(), title, with_encoder)
+    if learn:
+        title = title or LESSON
+        size = page.write(out, named, parts("lesson_parts"), title, True, lesson(named))
+    else:
+        size = page.write(out, named, parts(), title, with_encoder)
     click.echo(f"{out}: {in_words(size)}. To show it in another page:", err=True)
     click.echo(page.iframe(out.name, title or page.title_of(named)))
 
@@ -66,7 +80,31 @@ def found(model: str) -> tuple[Path, str]:
     )
 
 
-def parts() -> page.Parts:
+def lesson(named: dict[str, Checkpoint]) -> str:
+    """What a lesson is told with beside its model, as JSON.
+
+    Raises:
+        VisageError: There is not one model, or it is none that the lesson can be told with.
+    """
+    if len(named) != 1:
+        raise VisageError("A lesson is told with one model: name one with --learn.")
+    ((name, checkpoint),) = named.items()
+    if not is_teachable(checkpoint.model):
+        raise VisageError(
+            f"The lesson can't be told with {name}: it takes a model with two latents, the "
+            "gaussian likelihood and perceptrons with tanh, such as frey-2d."
+        )
+    page.check(name, checkpoint, encoder=True)
+    posterior = checkpoint.posterior
+    found = (
+        []
+        if posterior is None
+        else journeys(DecoderSurface(checkpoint.model, posterior), np.asarray(posterior.mean))
+    )
+    return json.dumps({"journeys": found})
+
+
+def parts(which: str = "page_parts") -> page.Parts:
     """What a page is made of, from the room of the app that keeps it.
 
     This half of the house knows nothing of the other but where it lies: that room is read by its
@@ -77,7 +115,7 @@ def parts() -> page.Parts:
         if (folder / "__init__.py").is_file() and door is not None and door.loader is not None:
             room = importlib.util.module_from_spec(door)
             door.loader.exec_module(room)
-            return page.Parts(**room.page_parts())
+            return page.Parts(**getattr(room, which)())
     raise VisageError(
         "The app is not here, and a shared page is made of its parts: install Visage whole, with "
         "'pip install .' in its folder."

@@ -1,0 +1,59 @@
+/** The door of a lesson that is sent: one file, with no server behind it. */
+
+import { find } from "./dom.js";
+import { Lesson } from "./lesson.js";
+import { theShelf } from "./shelf.js";
+import { unsqueezed } from "./transport.js";
+
+/** The step that the address names, counted from 1. */
+const stepInHash = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1]) || 1;
+
+/**
+ * A network's bytes in the page.
+ *
+ * @param {Document} root
+ * @param {string} part
+ */
+function networkIn(root, part) {
+  const held = find(root, `.model [data-part=${part}]`, HTMLScriptElement);
+  return unsqueezed(held.text, Number(held.dataset.bytes));
+}
+
+/**
+ * Bring a lesson to life.
+ *
+ * @param {Document} root
+ */
+export async function openLesson(root) {
+  const box = find(root, ".lesson", HTMLElement);
+  try {
+    const [decoder, encoder] = await Promise.all([
+      networkIn(root, "decoder"),
+      networkIn(root, "encoder"),
+    ]);
+    theShelf().lesson = JSON.parse(find(root, ".later", HTMLScriptElement).text);
+    for (const one of root.querySelectorAll(".in-app")) {
+      /** @type {HTMLElement} */ (one).hidden = true;
+    }
+    const lesson = new Lesson(root, { decoder, encoder }, (step) => {
+      try {
+        history.replaceState(null, "", step === 1 ? "#" : `#step=${step}`);
+      } catch {
+        // A frame without an address of its own: the lesson works, only its links do not.
+      }
+    });
+    const held = /** @type {Element & {visageLesson?: object} | null} */ (box.parentElement);
+    if (held) held.visageLesson = { lesson };
+    const show = () => lesson.show(Math.min(Math.max(1, stepInHash()), lesson.steps.length));
+    addEventListener("hashchange", show);
+    show();
+    box.dataset.state = "ready";
+    return lesson;
+  } catch (error) {
+    box.dataset.state = "problem";
+    find(root, ".trouble", HTMLElement).textContent =
+      "This browser is too old for this page, or the page has not arrived whole: get it again, or use a browser of 2023 or later.";
+    console.error(error);
+    return undefined;
+  }
+}
