@@ -30,6 +30,9 @@ LARGEST_FILM = 2**23
 # The prior's probability left out at either end.
 TAIL = 0.02
 
+# How much higher than wide the picture's room is, whatever the window's width: in the style sheet.
+SHAPES = {"flat": 0.3, "low": 0.6, "square": 1.1, "high": 1.8, "tall": 3.0}
+
 ORIGIN, FACE = "the origin", "a training face"
 
 
@@ -121,14 +124,15 @@ def _drawn(stored: Stored, count: int, centre: np.ndarray) -> Drawn:
 
 def draw(drawn: Drawn) -> None:
     rows, count, height, width = drawn.faces.shape[:4]
-    # As wide as a column usually is; on a phone the picture is smaller in the same room.
-    tall = round(760 * rows * height / (count * width)) + 60
-    st.plotly_chart(
-        drawn.figure,
-        height=min(max(tall, 160), 1400),
-        config={"displayModeBar": False},
-        alt="A row of decoded faces for each latent, which alone changes along it",
-    )
+    tall = rows * height / (count * width)
+    shape = min(SHAPES, key=lambda shape: abs(np.log(tall / SHAPES[shape])))
+    with st.container(key=f"traversals_{shape}"):
+        st.plotly_chart(
+            drawn.figure,
+            height="stretch",
+            config={"displayModeBar": False},
+            alt="A row of decoded faces for each latent, which alone changes along it",
+        )
     st.caption(
         "Along a row one latent alone changes, across 2 to 98 % of the prior."
         + (
