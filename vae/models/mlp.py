@@ -5,7 +5,7 @@ References:
     https://arxiv.org/abs/1312.6114
 """
 
-__all__ = ["ACTIVATIONS", "MLP", "GaussianMLP"]
+__all__ = ["ACTIVATIONS", "BLOCK", "MLP", "GaussianMLP"]
 
 import math
 from collections.abc import Callable, Sequence
