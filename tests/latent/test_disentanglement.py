@@ -144,6 +144,7 @@ def test_what_is_no_factor_is_left_out_and_unknown_images_too(values):
             categorical("name", np.arange(COUNT), [f"n{place}" for place in range(COUNT)]),
             continuous("same", np.ones(COUNT)),
             continuous("never", np.full(COUNT, np.nan)),
+            continuous("seldom", np.where(np.arange(COUNT) < 100, known[:, 1], np.nan)),
         )
     )
     found = judge(Posterior(values, values * 0 - 6), labels)

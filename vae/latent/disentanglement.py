@@ -98,7 +98,8 @@ def judge(posterior: Posterior, labels: Labels | None, seed: int = 0) -> Disenta
 
     Returns:
         The figures, or None where fewer than two factors are known, or of too few images. A label
-        that is the same for all, or of so many kinds that it names them, is no factor.
+        that is the same for all, known of less than half, or of so many kinds that it names them
+        is no factor.
     """
     if labels is None or len(labels) != len(posterior.mean):
         return None
@@ -212,6 +213,9 @@ def lasso(x: np.ndarray, y: np.ndarray, penalty: float, sweeps: int = 1_000) -> 
 
 
 def _is_factor(column: Column) -> bool:
+    # One that is mostly unknown would leave few images to judge the others by.
+    if column.known.mean() < 0.5:
+        return False
     there = np.unique(column.values[column.known])
     if column.is_categorical and len(there) > MOST_KINDS:
         return False
