@@ -4,8 +4,9 @@ import numpy as np
 import streamlit as st
 
 from ui import header, library, link, paths, session, share, tint, words
-from ui.latent_pad import colour_points, draw_arrows, latent_pad
+from ui.latent_pad import colour_points, draw_arrows, latent_pad, name_axes
 from ui.library import Choice, Stored
+from ui.morph import marks
 from ui.pictures import data_url
 from vae import images, latent
 from vae.latent import packed
@@ -65,12 +66,14 @@ def explore(choice: Choice) -> None:
         pins=start.pins,
         axes=start.axes,
     )
+    axes = marks.kept(choice, checkpoint.model.latent_dim)
+    name_axes("explore", choice.name, axes)
     link.write_state(pad)
     with st.container(horizontal=True, vertical_alignment="center"):
         coloured_by = tint.choose(choice, packed.rows_of(checkpoint))
         tell_density(pad.z)
         if not choice.is_running:
-            share.offer(choice, checkpoint)
+            share.offer(choice, checkpoint, axes)
     colour_points("explore", choice.name, coloured_by)
     show_neighbours(choice, pad.z)
     # Measuring a model takes seconds, once: last, and not at every step of one in training.

@@ -8,6 +8,7 @@ from ui import header, library, session, skeleton, words
 from ui.library import Choice
 from ui.morph import film, journeys, marks, settings, stops, stretch_map
 from vae import latent
+from vae.latent.packed import NamedAxis
 from vae.models.checkpoint import Checkpoint
 
 
@@ -138,6 +139,7 @@ def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
     if axis is None:
         return
     name, middle, direction = axis
+    marks.offer_slider(choice, axis)
     left, right = st.columns(2, gap="large")
     start = stops.choose_start(choice, checkpoint, middle, right)
     amount = left.slider(
@@ -153,13 +155,13 @@ def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
     film.download(faces, f"{choice.name}-{name[:40]}")
 
 
-def mark_axis(choice: Choice, checkpoint: Checkpoint) -> marks.Axis | None:
+def mark_axis(choice: Choice, checkpoint: Checkpoint) -> NamedAxis | None:
     """An axis of faces that the visitor marks; None until there are some of both."""
     name, marked = marks.mark_faces(choice, checkpoint)
     if {"+", "−"} - set(marked.values()):
         st.info(f"Mark faces that are {words.plain(name)} with + and faces that are not with −.")
         return None
-    return marks.Axis(name, *marks.named_direction(choice, marked))
+    return NamedAxis(name, *marks.named_direction(choice, marked))
 
 
 main()

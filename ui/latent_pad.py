@@ -9,7 +9,15 @@ with a rerun. ``arrows.js`` and ``labels.js`` bring what may take the server a w
 the browser under the pad's key.
 """
 
-__all__ = ["Arrow", "PadState", "colour_points", "draw_arrows", "latent_pad", "pinned"]
+__all__ = [
+    "Arrow",
+    "PadState",
+    "colour_points",
+    "draw_arrows",
+    "latent_pad",
+    "name_axes",
+    "pinned",
+]
 
 import functools
 from collections.abc import Sequence
@@ -24,7 +32,7 @@ from ui import browser
 from ui.tint import Tint
 from vae import latent
 from vae.images import png, to_uint8
-from vae.latent.packed import EXTENT, pack, portable
+from vae.latent.packed import EXTENT, NamedAxis, pack, portable
 from vae.models.checkpoint import Checkpoint
 
 # A model with more bytes of decoder than this is decoded on the server.
@@ -193,6 +201,17 @@ def colour_points(key: str, model_id: str, tint: Tint | None) -> None:
         "words": tint.words,
     }
     _part("labels")(key=f"{key}-labels", data={"channel": key, "model": model_id, "label": label})
+
+
+def name_axes(key: str, model_id: str, axes: Sequence[NamedAxis]) -> None:
+    """Give a pad a slider for each direction that has a name, instead of those that it had.
+
+    Arguments:
+        key: As for :func:`latent_pad`; so is ``model_id``.
+        axes: The directions.
+    """
+    told = [axis.told() for axis in axes]
+    _part("axes")(key=f"{key}-axes", data={"channel": key, "model": model_id, "axes": told})
 
 
 def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:

@@ -8,10 +8,11 @@ from ui import browser, library, words
 from ui.library import Choice, Stored
 from vae import page
 from vae.errors import VisageError
+from vae.latent.packed import NamedAxis
 from vae.models.checkpoint import Checkpoint
 
 
-def offer(choice: Choice, checkpoint: Checkpoint) -> None:
+def offer(choice: Choice, checkpoint: Checkpoint, axes: tuple[NamedAxis, ...] = ()) -> None:
     """Draw the button, with what stands in the file and how it is shown in another page.
 
     What is shared is the model alone, so that a deployment that is only read offers it too.
@@ -33,7 +34,7 @@ def offer(choice: Choice, checkpoint: Checkpoint) -> None:
         name = f"{choice.name}.html"
         st.download_button(
             "Download the page",
-            lambda: written(choice.stored, choice.name, encoder),
+            lambda: written(choice.stored, choice.name, encoder, axes),
             name,
             "text/html",
             type="primary",
@@ -57,7 +58,8 @@ def refusal(stored: Stored, name: str, encoder: bool) -> str:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def written(stored: Stored, name: str, encoder: bool) -> bytes:
+def written(stored: Stored, name: str, encoder: bool, axes: tuple[NamedAxis, ...] = ()) -> bytes:
     """A model's page, made once for all visitors."""
     parts = page.Parts(**browser.page_parts())
-    return page.page({name: library.load(stored)}, parts, encoder=encoder).encode()
+    model = {name: library.load(stored)}
+    return page.page(model, parts, encoder=encoder, axes={name: axes}).encode()

@@ -9,9 +9,10 @@ __all__ = ["Parts", "check", "iframe", "page", "title_of", "write"]
 
 import base64
 import hashlib
+import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import PurePath
@@ -25,6 +26,7 @@ from vae.errors import VisageError
 from vae.files import replacing
 from vae.latent.packed import (
     Layers,
+    NamedAxis,
     halved,
     means_of,
     pack,
@@ -109,6 +111,7 @@ def page(
     title: str = "",
     encoder: bool = False,
     data: str | None = None,
+    axes: Mapping[str, Sequence[NamedAxis]] | None = None,
 ) -> str:
     """One HTML file with models in it, and no image of what they were trained on.
 
@@ -121,6 +124,7 @@ def page(
         encoder: Whether the encoders travel too, so that visitors can try a face of their own.
         data: JSON for the page's script, if its outline has a place for ``data``: then its figures
             count, and weights travel as they are.
+        axes: Directions with names, each to have a slider, by the names of the models.
 
     Raises:
         VisageError: There is no model or too many, one can't be drawn by a browser, or the title
@@ -138,7 +142,7 @@ def page(
     for name, checkpoint in models.items():
         check(name, checkpoint, encoder)
     texts = [
-        _block(name, checkpoint, place, encoder, exact=data is not None)
+        _block(name, checkpoint, place, encoder, (axes or {}).get(name, ()), data is not None)
         for place, (name, checkpoint) in enumerate(models.items())
     ]
     cards = [
@@ -228,7 +232,12 @@ def _description(models: Mapping[str, Checkpoint]) -> str:
 
 
 def _block(
-    name: str, checkpoint: Checkpoint, place: int, encoder: bool, exact: bool = False
+    name: str,
+    checkpoint: Checkpoint,
+    place: int,
+    encoder: bool,
+    axes: Sequence[NamedAxis] = (),
+    exact: bool = False,
 ) -> str:
     """A model as data in the document: what it is called, its decoder and its encoder."""
     model_id = f"{name}-{place}"
@@ -266,6 +275,10 @@ def _block(
         f"{_squeezed(held)}</script>"
         for part, held in blocks.items()
     )
+    if axes:
+        # Nothing that a name says ends the element that it stands in.
+        told = json.dumps([axis.told() for axis in axes]).replace("<", "\\u003c")
+        inner += f'<script type="application/json" data-part="axes">{told}</script>'
     return f'<div class="model" data-name="{escape(name)}">{inner}</div>'
 
 

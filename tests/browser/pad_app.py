@@ -9,10 +9,11 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from ui.latent_pad import Arrow, colour_points, draw_arrows, latent_pad
+from ui.latent_pad import Arrow, colour_points, draw_arrows, latent_pad, name_axes
 from ui.tint import tint
 from vae.datasets.labels import categorical
 from vae.latent import packed
+from vae.latent.packed import NamedAxis
 from vae.models.checkpoint import load_checkpoint
 
 NASTY = "<img src=x onerror=alert(1)> **bold** [a](javascript:b)"
@@ -52,6 +53,8 @@ def explore() -> None:
     rows = packed.rows_of(checkpoint)
     column = categorical(NASTY, np.arange(len(rows)) % 3, ["<i>a</i>", "**b**", "=c()"])
     colour_points("pad", str(path), tint(column, rows) if labelled else None)
+    named = [NamedAxis(NASTY, np.zeros(latents), np.ones(latents))]
+    name_axes("pad", str(path), named if st.checkbox("Named") else [])
     st.text(f"settled at {state.z.round(4).tolist()}, {len(state.pins)} pins")
 
 

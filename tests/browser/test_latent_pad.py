@@ -908,3 +908,21 @@ def test_what_is_painted_settles_as_a_drag_does(page):
     page.mouse.up()
     expect(page.get_by_text("settled at")).not_to_contain_text("[0.0, 0.0]")
     settled(page, where(page))
+
+
+def test_a_named_axis_is_a_slider(page):
+    choose(page, "ten")
+    idle(page)
+    page.get_by_text("Named", exact=True).click()
+    slider = page.locator(".named input")
+    # Its name is text, whatever it says.
+    expect(page.locator(".named b")).to_contain_text("<img src=x")
+    slider.focus()
+    slider.press("ArrowRight")
+    settled(page, [0.01] * 10)
+    before = pixels(page)
+    slider.fill("0.8")
+    settled(page, [0.8] * 10)
+    assert pixels(page) != before
+    page.get_by_text("Named", exact=True).click()
+    expect(slider).to_have_count(0)

@@ -17,6 +17,7 @@ from ui.browser import page_parts
 from vae import latent, load_checkpoint, page
 from vae.datasets import photos
 from vae.images import to_uint8
+from vae.latent.packed import NamedAxis
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -116,6 +117,40 @@ def test_a_drag_moves_the_face_and_the_address(opened, address, models):
     again.goto(sheet.url)
     expect(again.locator(".tray .kept")).to_have_count(1)
     assert (pixels(again) == pixels(sheet)).mean() > 0.9
+
+
+def test_a_named_axis_is_a_slider_in_the_same_frame(browser: Browser, models, tmp_path):
+    name = "</script><b>smiling"
+    axis = NamedAxis(name, (0.5, 0.0), (0.0, 2.0))
+    path = tmp_path / "axes.html"
+    text = page.page(
+        {"frey-2d": models["frey-2d"]}, page.Parts(**page_parts()), axes={"frey-2d": [axis]}
+    )
+    path.write_text(text, encoding="utf-8")
+    context = browser.new_context(offline=True, **WIDE)
+    found = Opened(context.new_page())
+    sheet = found.goto(path.as_uri())
+    slider = sheet.get_by_role("slider", name=name)
+    before = pixels(sheet)
+    changed = slider.evaluate(
+        """input => {
+             const face = document.querySelector("canvas.face");
+             const seen = () => face.getContext("2d").getImageData(0, 0, 20, 28).data.join();
+             const old = seen();
+             input.value = "0.75";
+             input.dispatchEvent(new Event("input", {bubbles: true}));
+             return seen() !== old;
+           }"""
+    )
+    assert changed and (pixels(sheet) != before).any()
+    expect(sheet.locator(".readout")).to_have_text("z = (0.00, 1.50)")
+    slider.press("ArrowRight")
+    expect(sheet).to_have_url(re.compile(r"z=0,1\.52$"))
+    # It follows what moves z otherwise.
+    sheet.get_by_role("button", name="Origin").click()
+    expect(slider).to_have_value("0")
+    assert not found.faults
+    context.close()
 
 
 def test_keys_and_modes(opened, address):

@@ -136,6 +136,11 @@ def test_a_diverged_model_is_a_sentence(shipped):
     assert "not all numbers" in app.error[0].value
 
 
+def explored(app: AppTest) -> list[str]:
+    """The names of the axes that have a slider on Explore."""
+    return list(app.session_state["axes_small"])
+
+
 def test_marked_faces_give_an_axis_with_a_film(shipped):
     app = visit(shipped, 5, morph_what="along a named axis")
     assert not app.exception
@@ -149,6 +154,11 @@ def test_marked_faces_give_an_axis_with_a_film(shipped):
     assert "**1** smiling, **1** not" in captions(app)
     app.slider(key="axis_amount").set_value(1.0).run()
     assert not app.exception
+    # Explore has a slider for it, until it is not wanted there.
+    assert explored(app) == ["smiling"]
+    box = next(box for box in app.checkbox if box.label == "A slider on Explore")
+    box.set_value(False).run()
+    assert explored(app) == []
     # Marks stay with their own name.
     app.selectbox(key="axis_name").set_value("frowning").run()
     assert "**0** frowning" in captions(app)

@@ -9,6 +9,7 @@ from ui.browser import HERE, constant, script
 
 DOORS = (
     "live.js",
+    "axes.js",
     "streamlit.js",
     "standalone.js",
     "page.js",

@@ -15,7 +15,7 @@ import { sliderOf } from "./sliders.js";
  */
 export function listen(pad, signal) {
   const { root, instrument } = pad;
-  const { face, plane, sliders } = instrument;
+  const { face, named, plane, sliders } = instrument;
 
   new Drags(plane.pad, {
     signal,
@@ -46,6 +46,15 @@ export function listen(pad, signal) {
   sliders.list.addEventListener("keydown", sliderKey, { signal });
   sliders.list.addEventListener("input", slid, { signal });
   sliders.list.addEventListener("change", () => pad.settle(), { signal });
+
+  const turnedAxis = (/** @type {Event} */ event) => {
+    const wanted = named.moved(event, pad.z);
+    if (!wanted) return;
+    pad.stop();
+    pad.move(pad.with([...wanted].map((latent, k) => [k, latent])));
+  };
+  named.list.addEventListener("input", turnedAxis, { signal });
+  named.list.addEventListener("change", () => pad.settle(), { signal });
 
   plane.selects.forEach((select, axis) => {
     const turned = () => {

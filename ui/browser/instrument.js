@@ -9,6 +9,7 @@ import { remembered, show } from "./choices.js";
 import { find } from "./dom.js";
 import { Face } from "./face.js";
 import { Manifold } from "./manifold.js";
+import { NamedAxes } from "./named_axes.js";
 import { Overlay } from "./overlay.js";
 import { Plane } from "./plane.js";
 import { Sliders } from "./sliders.js";
@@ -42,6 +43,7 @@ export class Instrument {
     this.manifold = new Manifold(root);
     this.overlay = new Overlay(root);
     this.sliders = new Sliders(root);
+    this.named = new NamedAxes(root);
     this.tint = new Tint(root, () => this.refresh());
     this.shown = remembered();
     this.show(this.shown);
@@ -145,6 +147,7 @@ export class Instrument {
     this.plane.point(z);
     this.overlay.point(z);
     this.sliders.point(z, this.plane.extent);
+    this.named.point(z);
     if (this.shown.faces) this.manifold.show(this.plane.view, z);
     const { pad, axes } = this.plane;
     this.tell(z);

@@ -6,6 +6,7 @@
  */
 
 /** @import { Model } from "./model.js" */
+/** @import { NamedAxis } from "./named_axes.js" */
 /** @import { Arrow } from "./overlay.js" */
 /** @import { Label } from "./tint.js" */
 
@@ -144,6 +145,12 @@ export class Pad {
   say(problem) {
     this.stop();
     this.instrument.say(problem);
+  }
+
+  /** @param {NamedAxis[]} axes  Directions with names, each to have a slider. */
+  nameAxes(axes) {
+    this.instrument.named.show(axes);
+    this.instrument.named.point(this.z);
   }
 
   // Where z is

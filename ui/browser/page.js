@@ -1,6 +1,7 @@
 /** The door of a page that is sent: models to choose from, links, the sheet, what is known. */
 
 /** @import { Model } from "./model.js" */
+/** @import { NamedAxis } from "./named_axes.js" */
 /** @import { Pad, State } from "./pad.js" */
 /** @import { Wish } from "./page_link.js" */
 
@@ -103,6 +104,7 @@ class SharedPage {
       );
     }
     if (!this.pad.model) return;
+    this.pad.nameAxes(axesOf(element, this.pad.model.latents));
     this.grant(wish, this.pad, this.pad.model);
     const encoder = await encoderOf(element);
     if (this.chosen === place) this.own.adopt(this.pad, encoder);
@@ -247,6 +249,24 @@ class SharedPage {
 async function bytesOf(element, part) {
   const held = find(element, `[data-part=${part}]`, HTMLScriptElement);
   return unsqueezed(held.text, Number(held.dataset.bytes)).catch(() => new ArrayBuffer(0));
+}
+
+/**
+ * The directions with names that travelled with a model.
+ *
+ * @param {Element} element
+ * @param {number} latents
+ * @returns {NamedAxis[]}
+ */
+function axesOf(element, latents) {
+  const text = element.querySelector("[data-part=axes]")?.textContent;
+  try {
+    /** @type {NamedAxis[]} */
+    const axes = JSON.parse(text ?? "[]");
+    return axes.filter(({ direction }) => direction.length === latents);
+  } catch {
+    return [];
+  }
 }
 
 /**

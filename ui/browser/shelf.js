@@ -5,6 +5,7 @@
  */
 
 /** @import { Arrow } from "./overlay.js" */
+/** @import { NamedAxis } from "./named_axes.js" */
 /** @import { Label } from "./tint.js" */
 
 /** @typedef {{model: string, version: string, buffer: ArrayBuffer}} Packed */
@@ -16,6 +17,8 @@
 /** @typedef {{straight: Way, geodesic: Way}} Journey */
 /** @typedef {{journeys: Journey[]}} Later  What a lesson's last steps are told with. */
 
+/** @typedef {{channel: string, model: string, axes: NamedAxis[]}} Named */
+
 class Shelf extends EventTarget {
   /** @type {Map<string, Packed>} */
   models = new Map();
@@ -25,6 +28,9 @@ class Shelf extends EventTarget {
 
   /** @type {Map<string, Labelled>} */
   labels = new Map();
+
+  /** @type {Map<string, Named>} */
+  axes = new Map();
 
   /** @type {Later | undefined} */
   lesson;

@@ -43,6 +43,7 @@ class Mount {
     if (data.start) this.pad.start(data.start);
     const { signal } = this.pad.ending;
     theShelf().addEventListener(data.channel, () => this.adopt(), { signal });
+    theShelf().addEventListener(`${data.channel} axes`, () => this.nameAxes(), { signal });
     const refresh = () => this.pad.refresh();
     theShelf().addEventListener(`${data.channel} arrows`, refresh, { signal });
     theShelf().addEventListener(`${data.channel} labels`, refresh, { signal });
@@ -85,6 +86,15 @@ class Mount {
     this.pad.instrument.ready();
     if (held.model === model?.model && held.version === model.version) return;
     this.pad.adopt(unpack(held.buffer), this.data.start);
+    this.nameAxes();
+  }
+
+  /** Have a slider for each direction with a name that Python has sent for this model. */
+  nameAxes() {
+    const { model } = this.pad;
+    const held = theShelf().axes.get(this.data.channel);
+    const axes = model && held?.model === model.model ? held.axes : [];
+    this.pad.nameAxes(axes.filter(({ direction }) => direction.length === model?.latents));
   }
 
   /**

@@ -1,8 +1,6 @@
 """Axes with names: of a label that is known, or of faces marked as having a property or not."""
 
-__all__ = ["Axis", "choose_label", "mark_faces", "named_direction"]
-
-from typing import NamedTuple
+__all__ = ["choose_label", "kept", "mark_faces", "named_direction", "offer_slider"]
 
 import numpy as np
 import streamlit as st
@@ -12,12 +10,16 @@ from ui.library import Choice
 from ui.pictures import data_url
 from vae import images, latent
 from vae.datasets.labels import Column, Labels
+from vae.latent.packed import NamedAxis
 from vae.latent.posteriors import group_direction, label_direction, told_by
 from vae.models.checkpoint import Checkpoint
 
 # Faces offered at a time, and how wide each is in CSS pixels.
 COUNT = 18
 WIDTH = 84
+
+# Explore has sliders for so many axes, those that were looked at last.
+MOST_SLIDERS = 6
 
 MARKED = "faces I mark"
 
@@ -32,21 +34,7 @@ LITTLE = 0.3
 MOST_PILLS = 24
 
 
-class Axis(NamedTuple):
-    """A direction with a name; that may be a stranger's text.
-
-    Arguments:
-        name: What there is more of along it.
-        middle: Where it begins, (K,).
-        direction: (K,).
-    """
-
-    name: str
-    middle: np.ndarray
-    direction: np.ndarray
-
-
-def choose_label(choice: Choice) -> Axis | None:
+def choose_label(choice: Choice) -> NamedAxis | None:
     """An axis of a label of the training faces; None where the visitor marks faces.
 
     Raises:
@@ -88,7 +76,7 @@ def choose_label(choice: Choice) -> Axis | None:
         )
     middle, direction = label_direction(means, column, kind)
     say_what_it_is(means, direction, labels, column, kind)
-    return Axis(name if kind is None else column.kinds[kind], middle, direction)
+    return NamedAxis(name if kind is None else column.kinds[kind], middle, direction)
 
 
 def say_what_it_is(
@@ -173,6 +161,33 @@ def named_direction(choice: Choice, marks: dict[int, str]) -> tuple[np.ndarray, 
     yes, no = ([index for index, mark in marks.items() if mark == sign] for sign in "+−")
     middle = (means[yes].mean(axis=0) + means[no].mean(axis=0)) / 2
     return middle, group_direction(means[yes], means[no])
+
+
+def offer_slider(choice: Choice, axis: NamedAxis) -> None:
+    """Keep an axis, so that Explore has a slider for it, unless that is not wanted."""
+    state = st.session_state
+    axes = state.setdefault(f"axes_{choice.name}", {})
+    refused = state.setdefault(f"axes_refused_{choice.name}", set())
+    wanted = st.checkbox(
+        "A slider on Explore",
+        value=axis.name not in refused,
+        key=f"axis_slider_{choice.name}_{axis.name}",
+        help="There it moves the face while you drag, and a page that you share has it too.",
+    )
+    axes.pop(axis.name, None)
+    if wanted:
+        refused.discard(axis.name)
+        axes[axis.name] = axis
+        for name in list(axes)[:-MOST_SLIDERS]:
+            del axes[name]
+    else:
+        refused.add(axis.name)
+
+
+def kept(choice: Choice, latent_dim: int) -> tuple[NamedAxis, ...]:
+    """The axes that this visitor has named for a model with K latents."""
+    axes = st.session_state.get(f"axes_{choice.name}", {}).values()
+    return tuple(axis for axis in axes if len(axis.direction) == latent_dim)
 
 
 def pictures(choice: Choice, checkpoint: Checkpoint, offered: np.ndarray) -> np.ndarray:

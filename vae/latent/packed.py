@@ -3,6 +3,7 @@
 __all__ = [
     "EXTENT",
     "Layers",
+    "NamedAxis",
     "halved",
     "means_of",
     "pack",
@@ -13,6 +14,7 @@ __all__ = [
 ]
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +26,29 @@ from vae.models.vae import VAE
 
 # (weight, bias) of each layer, of shape (out, in) and (out,).
 Layers = list[tuple[np.ndarray, np.ndarray]]
+
+
+class NamedAxis(NamedTuple):
+    """A direction with a name; that may be a stranger's text.
+
+    Arguments:
+        name: What there is more of along it.
+        middle: Where it begins, (K,).
+        direction: (K,).
+    """
+
+    name: str
+    middle: np.ndarray
+    direction: np.ndarray
+
+    def told(self) -> dict:
+        """What a browser is told of it."""
+        return {
+            "name": self.name,
+            "middle": np.asarray(self.middle, dtype=float).tolist(),
+            "direction": np.asarray(self.direction, dtype=float).tolist(),
+        }
+
 
 # Points of the posterior that are drawn: more would not be told apart.
 MOST_POINTS = 5_000
