@@ -1,6 +1,7 @@
 """The latent pad in a real Chromium: what it decodes, what it sends, what it leaves behind."""
 
 import base64
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -926,3 +927,38 @@ def test_a_named_axis_is_a_slider(page):
     assert pixels(page) != before
     page.get_by_text("Named", exact=True).click()
     expect(slider).to_have_count(0)
+
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation_on_the_pad(page, scheme):
+    if not AXE.exists():
+        reason = "axe-core is not here: npm ci"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    page.emulate_media(color_scheme=scheme)
+    choose(page, "ten")
+    idle(page)
+    page.get_by_text("Named", exact=True).click()
+    page.get_by_text("Labelled", exact=True).click()
+    page.get_by_role("button", name="Pin", exact=True).click()
+    page.get_by_role("button", name="Brush").click()
+    expect(page.locator(".named input")).to_have_count(1)
+    idle(page)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations, passed = page.evaluate(
+        """() => {
+          const pad = [...document.querySelectorAll("*")].find((host) => host.visagePad);
+          const ids = (rules) => rules.map((one) => one.id);
+          return axe.run(pad).then((found) => [found.violations, ids(found.passes)]);
+        }"""
+    )
+    told = [
+        (one["id"], node["target"], node["failureSummary"])
+        for one in violations
+        for node in one["nodes"]
+    ]
+    assert not told
+    # It has looked inside.
+    assert {"button-name", "aria-toggle-field-name", "color-contrast"} & set(passed)

@@ -310,6 +310,7 @@ def test_axe_finds_no_violation(browser: Browser, address, photo, scheme):
     sheet = found.goto(f"{address}#model=frey-10d&z=1,0,0,0,0,0,0,0,0,0&pins=0,0,0,0,0,0,0,0,0,0")
     sheet.get_by_label("Photo", exact=True).set_input_files(photo)
     expect(sheet.locator(".own-place")).to_contain_text("±")
+    sheet.get_by_role("button", name="Brush").click()
     sheet.evaluate(AXE.read_text(encoding="utf-8"))
     violations = sheet.evaluate("axe.run().then((found) => found.violations)")
     told = [
