@@ -76,6 +76,8 @@ def opened(browser: Browser, address: str, name: str, size=PROJECTOR, scheme="li
     expect(running).to_have_count(0, timeout=60_000)
     if name == "explore":
         expect(page.locator(".visage")).to_have_attribute("data-state", "ready", timeout=60_000)
+    elif name == "learn":
+        expect(page.locator(".lesson")).to_have_attribute("data-state", "ready", timeout=60_000)
     elif name != "data":
         expect(page.locator(".js-plotly-plot .xtick").first).to_be_attached(timeout=60_000)
     return page
