@@ -10,6 +10,9 @@ the browser under the pad's key.
 """
 
 __all__ = [
+    "LARGEST_DECODER",
+    "MOST_PINS",
+    "ROOMY_SLIDERS",
     "Arrow",
     "PadState",
     "colour_points",

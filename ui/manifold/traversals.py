@@ -113,7 +113,7 @@ def _drawn(stored: Stored, count: int, centre: np.ndarray) -> Drawn:
     names = [charts.latent_name(axis) for axis in latents]
     if kl is not None:
         names = [
-            f"{name} · {words.number(kl[axis], 1)}"
+            f"{name} · {words.number(float(kl[axis]), 1)}"
             for name, axis in zip(names, latents, strict=True)
         ]
     along = latent.manifold_axis(count, TAIL)

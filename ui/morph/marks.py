@@ -41,9 +41,11 @@ def choose_label(choice: Choice) -> NamedAxis | None:
         VisageError: The label that is chosen gives none.
     """
     training = library.training_faces(choice)
-    if training is None or training[0].labels is None:
+    if training is None:
         return None
     data, places, means = training
+    if data.labels is None:
+        return None
     labels = data.labels.at(places)
     offered = [MARKED, *labels.names]
     key = f"axis_of_{data.name}"

@@ -331,9 +331,11 @@ def _disentanglement(stored: Stored, dataset: str) -> Disentanglement | None:
     checkpoint = library.load(stored)
     posterior = checkpoint.posterior
     training = library.training_faces(_choice(stored, dataset))
-    if training is None or posterior is None or training[0].labels is None:
+    if training is None or posterior is None:
         return None
     data, places, _ = training
+    if data.labels is None:
+        return None
     return judge(
         latent.Posterior(*(np.asarray(part) for part in posterior)), data.labels.at(places)
     )

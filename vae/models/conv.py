@@ -326,6 +326,32 @@ class ConvDecoder(_Convolutional):
         inner = [*self.dense, *self.convolutions]
         return [*map(_parts, inner), (self.head.weight, self.bias)]
 
+    def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
+        """As :meth:`Network.add_to`."""
+        plan = self.plan
+        for depth, layer in enumerate(self.dense):
+            assert isinstance(layer, nn.Linear)
+            source = _affine(graph, source, f"a{depth}", layer.weight, layer.bias)
+            source = _activated(graph, source, f"h{depth}", self.activation)
+        source = _reshaped(graph, source, "cells", [-1, plan.channels, *plan.grid])
+        for depth, layer in enumerate([*self.convolutions, self.head]):
+            assert isinstance(layer, nn.Conv2d)
+            source = _convolved(graph, source, f"c{depth}", layer.weight, layer.bias)
+            if layer is not self.head:
+                source = _activated(graph, source, f"g{depth}", self.activation)
+            source = graph.node(
+                "DepthToSpace", [source], f"enlarged{depth}", blocksize=2, mode="CRD"
+            )
+        source = _sliced(graph, source, "inside", [0, 0], [plan.height, plan.width], [2, 3])
+        split = [-1, 2, plan.colours, plan.height, plan.width]
+        source = _reshaped(graph, source, "halves", split)
+        source = graph.node("Transpose", [source], "pixels", perm=[0, 1, 3, 4, 2])
+        source = _reshaped(graph, source, "values", [-1, 2 * plan.values])
+        source = graph.node("Add", [source, graph.constant("bias", self.bias)], "outputs")
+        logits = _sliced(graph, source, "logits", [0], [plan.values], [1])
+        ends = [plan.values], [2 * plan.values], [1]
+        return graph.node("Sigmoid", [logits], "sigmoid"), _sliced(graph, source, "logs", *ends)
+
 
 def _parts(layer: nn.Module) -> tuple[Tensor, Tensor]:
     assert isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None
