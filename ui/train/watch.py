@@ -115,7 +115,7 @@ def show_figures(run: Run, status: Status, slowness: int) -> None:
         else (len(records), records.last("step"))
     )
     figures = _figures(str(run.path), moment, run.config.likelihood, status.noise_since, records)
-    _plot(figures["elbo"], "elbo", 360)
+    _plot(figures["elbo"], "elbo", 340)
     for pair in (("likelihood", "kl"), ("rate", "speed")):
         for column, name in zip(st.columns(2), pair, strict=True):
             with column:
