@@ -77,8 +77,8 @@ def test_a_trained_model_is_exported():
     pytest.importorskip("onnxruntime")
     model = load_checkpoint(CHECKPOINT).model
     for content, network in (
-        (export.encoder(model), model.encoder),
-        (export.decoder(model), model.decoder),
+        (export.encoder(model), model.encode),
+        (export.decoder(model), model.decode),
     ):
         assert export.check(content, network) <= 1e-5
 

@@ -166,6 +166,8 @@ def test_a_run_of_before_there_was_a_test_set_says_what_chose_its_step():
     trained("old", test=0)
     app = visit(run="old")
     assert "Held-out, which also chose the step: ELBO" in sentences(app)
+    run = next(button for button in app.button if button.label == "Explore this model")
+    run.click().run()
     assert "Held-out images also chose the step" in app.sidebar.caption[0].value
 
 

@@ -59,7 +59,8 @@ def weights(path: Path) -> torch.Tensor:
 
 def progress(step: int, **figures) -> Progress:
     zeros = dict.fromkeys((field.name for field in dataclasses.fields(Progress)), 0.0)
-    return Progress(**zeros | {"step": step, "samples": step * 20} | figures)
+    told = {"step": step, "samples": step * 20, "heldout_objective": None}
+    return Progress(**zeros | told | figures)
 
 
 # Killed, and watched meanwhile
