@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from vae import runs
 
@@ -57,7 +57,10 @@ def test_a_run_grows_for_all_viewers_through_refreshes_and_restarts(
 ):
     with app_server(ROOT / "app.py", environment) as address:
         first = open_train(browser, address)
+        # The default recipe would end the run once validation has said enough.
+        first.get_by_role("radio", name="adam").click()
         hidden = first.get_by_role("textbox", name="Hidden units")
+        expect(hidden).to_have_value("200", timeout=60_000)
         hidden.fill("16")
         hidden.press("Enter")
         steps = first.get_by_role("spinbutton", name="Steps")
@@ -89,7 +92,8 @@ def test_a_run_grows_for_all_viewers_through_refreshes_and_restarts(
         pages = [open_train(browser, address, f"?run={run.name}") for _ in range(2)]
         for page in pages:
             wait_until(lambda page=page: samples(page) >= gone_at * run.config.batch_size)
-        pages[0].get_by_role("button", name="Stop").click()
+        # Streamlit has a button of that name as well, while a page is being made.
+        pages[0].locator(".st-key-run_controls").get_by_role("button", name="Stop").click()
         for page in pages:
             wait_until(lambda page=page: "Stopped" in state(page))
             page.get_by_role("button", name="Resume").wait_for()
