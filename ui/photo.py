@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from ui import charts, library, link, session, tint, words
+from ui import library, link, posteriors, words
 from ui.library import Choice, Stored
 from ui.photo_frame import Frame, photo_frame
 from ui.pictures import data_url
@@ -39,7 +39,7 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
         return
     face, photo_id, frame = chosen
     pixels = face.reshape(1, -1).astype(np.float32) / 255
-    found, faces = judged(choice, photo_id, frame, pixels)
+    found, faces = judged(choice.stored, photo_id, frame, pixels)
     st.subheader("How the model sees it")
     left, right = st.columns([4, 3], gap="large")
     with left:
@@ -128,18 +128,12 @@ def mean_face(stored: Stored, _pixels: np.ndarray | Pixels) -> np.ndarray:
     return some.mean(axis=0)
 
 
+@st.cache_data(max_entries=16, show_spinner="Climbing the ELBO…")
 def judged(
-    choice: Choice, photo_id: str, frame: Frame, pixels: np.ndarray
+    stored: Stored, photo_id: str, frame: Frame, pixels: np.ndarray
 ) -> tuple[Evidence, np.ndarray]:
     """What the model makes of the photo, and the faces that the encoder's mean and the refined
     posterior's decode to, (2, H, W[, 3])."""
-    return _judged(choice.stored, photo_id, frame, pixels)
-
-
-@st.cache_data(max_entries=16, show_spinner="Climbing the ELBO…")
-def _judged(
-    stored: Stored, photo_id: str, frame: Frame, pixels: np.ndarray
-) -> tuple[Evidence, np.ndarray]:
     model = library.load(stored).model
     found = judge(model, pixels)
     means = np.concatenate([found.encoder.mean, found.refined.mean])
@@ -224,23 +218,9 @@ def offer_ways_on(choice: Choice, found: Evidence, faces: np.ndarray) -> None:
 
 def draw_place(choice: Choice, found: Evidence) -> None:
     """Where the photo lies in the latent space, with its uncertainty."""
-    latent_dim = found.encoder.mean.shape[1]
-    axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
-    means = library.posterior_means(choice.stored)
     z_mean = np.concatenate([found.encoder.mean, found.refined.mean])
     z_std = np.exp(0.5 * np.concatenate([found.encoder.log_var, found.refined.log_var]))
-    coloured_by = tint.choose(choice, charts.rows_drawn(len(means))) if latent_dim > 1 else None
-    with st.container(key="plane_coloured" if coloured_by else "plane"):
-        st.plotly_chart(
-            charts.posteriors(means, z_mean, z_std, ["encoder", "refined"], axes, coloured_by),
-            height="stretch",
-            config={"displayModeBar": False},
-            alt="Where the photo lies in the latent space",
-        )
-    st.caption(
-        "The posterior of your photo, mean ± one standard deviation"
-        + (", over the means of the training set." if len(means) else ".")
-    )
+    posteriors.draw(choice, ["encoder", "refined"], z_mean, z_std, "your photo")
 
 
 def show_neighbours(choice: Choice, checkpoint: Checkpoint, z: np.ndarray) -> None:

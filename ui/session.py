@@ -96,7 +96,9 @@ def chosen() -> tuple[Choice, Checkpoint]:
 
 
 def pick_axes(latent_dim: int) -> tuple[int, int]:
-    """Two selectors for which of more than two latents run across and upwards."""
+    """The latents that run across and upwards: of more than two, by two selectors."""
+    if latent_dim < 3:
+        return 0, latent_dim - 1
     left, right = st.columns(2)
     axes = range(latent_dim)
     across = left.selectbox(

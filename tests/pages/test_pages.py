@@ -335,17 +335,18 @@ def test_reconstruct_names_a_likelihood_that_is_not_the_gaussian(shipped):
 
 
 def test_reconstruct_tells_the_elbo_before_log_px_is_known(shipped, monkeypatch):
+    from ui import posteriors
     from ui.reconstruct import judged
 
     save_model(shipped / "a.safetensors", **OLIVETTI)
     told = []
-    tell, judge, plane = DeltaGenerator.caption, judged.judge, judged.plane
+    tell, judge, plane = DeltaGenerator.caption, judged.judge, posteriors.chart
     monkeypatch.setattr(
         DeltaGenerator,
         "caption",
         lambda self, text, **rest: told.append(text) or tell(self, text, **rest),
     )
-    monkeypatch.setattr(judged, "plane", lambda *given: told.append("plane") or plane(*given))
+    monkeypatch.setattr(posteriors, "chart", lambda *given: told.append("plane") or plane(*given))
     drawn = []
     monkeypatch.setattr(judged, "judge", lambda *given: drawn.extend(told) or judge(*given))
     judged.evidence.clear()

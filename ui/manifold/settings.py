@@ -109,9 +109,9 @@ def choose_reach() -> tuple[float, int]:
 def choose_plane(latent_dim: int) -> tuple[tuple[int, int], np.ndarray]:
     """The two latents that the grid runs over, and the values of the others, (K,)."""
     centre = np.zeros(latent_dim)
-    if latent_dim < 3:
-        return (0, latent_dim - 1), centre
     axes = session.pick_axes(latent_dim)
+    if latent_dim < 3:
+        return axes, centre
     with st.expander("The other latents"):
         for axis in sorted(set(range(latent_dim)) - set(axes)):
             centre[axis] = st.slider(

@@ -72,7 +72,7 @@ def draw(choice: Choice, checkpoint: Checkpoint, stops: np.ndarray) -> np.ndarra
         The latent point that was clicked on, (K,), or None.
     """
     latent_dim = checkpoint.model.latent_dim
-    axes = session.pick_axes(latent_dim) if latent_dim > 2 else (0, latent_dim - 1)
+    axes = session.pick_axes(latent_dim)
     count = len(library.posterior_means(choice.stored))
     coloured_by = tint.choose(choice, charts.rows_drawn(count)) if latent_dim > 1 else None
     clicked = st.plotly_chart(

@@ -1,15 +1,13 @@
 """Faces through the encoder and back, and pictures of that, made once for all visitors."""
 
-__all__ = ["evidence", "plane", "ranked", "reconstructed", "triples"]
+__all__ = ["evidence", "ranked", "reconstructed", "triples"]
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, library
+from ui import library
 from ui.library import Choice, Stored
 from ui.pictures import data_url
-from ui.tint import Tint
 from vae import images, latent
 from vae.datasets.faces import Faces
 from vae.latent.arrays import Reconstructions
@@ -60,23 +58,3 @@ def triples(stored: Stored, chosen: np.ndarray, sha256: str, _data: Faces) -> li
     difference = images.differences(originals, mean, LIMIT)
     rows = zip(originals, images.to_uint8(mean), difference, strict=True)
     return [data_url(images.side_by_side(*row, gap=2), scale=6) for row in rows]
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def plane(
-    stored: Stored,
-    chosen: np.ndarray,
-    axes: tuple[int, int],
-    z_mean: np.ndarray,
-    z_std: np.ndarray,
-    mark: str,
-    _tint: Tint | None,
-) -> go.Figure:
-    """The posteriors of the chosen faces as a chart, drawn once for all visitors.
-
-    Arguments:
-        mark: The tint's.
-    """
-    labels = [f"#{number}" for number in chosen]
-    means = library.posterior_means(stored)
-    return charts.posteriors(means, z_mean, z_std, labels, axes, _tint)

@@ -16,7 +16,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui import charts, library, tint
+from ui import charts, library, posteriors, tint
 from ui.library import Choice, Stored
 from ui.pictures import data_url
 from ui.train import audience
@@ -262,9 +262,9 @@ def pictures(run: Run, status: Status) -> dict | None:
     """What the latest model draws, or the best one of a run that has ended; None before that.
 
     ``manifold`` and, where the data set is here, ``faces`` as data URLs; ``row``, what is to be
-    said of the manifold of one latent; ``posteriors``, what the plane is drawn of; the figure
-    ``use``; ``kl``, the KL divergence of each latent, (K,); and the model's ``step`` and file,
-    ``stored``.
+    said of the manifold of one latent; ``posteriors``, the means and deviations of these faces and
+    the latents that they are drawn over; the figure ``use``; ``kl``, the KL divergence of each
+    latent, (K,); and the model's ``step`` and file, ``stored``.
     """
     wanted = (run.last, run.best) if status.is_alive else (run.best, run.last)
     path = next((path for path in wanted if path.is_file()), None)
@@ -290,13 +290,11 @@ def _pictures(stored: Stored, dataset: str) -> dict:
         # One latent has no plane to be a grid over.
         "row": f": a row along {charts.latent_name(0)}" if model.latent_dim == 1 else "",
     }
-    means = np.empty((0, model.latent_dim))
     kl = np.zeros(model.latent_dim)
     if checkpoint.posterior is not None:
-        means = np.asarray(checkpoint.posterior.mean)
         kl = latent.kl_per_latent(checkpoint.posterior)
     # The two latents that tell most of an image.
-    axes = tuple(sorted(np.argsort(-kl, kind="stable")[:2])) if len(kl) > 1 else (0, 0)
+    axes = tuple(sorted(np.argsort(-kl, kind="stable")[:2].tolist())) if len(kl) > 1 else (0, 0)
     chosen = np.empty((0, model.latent_dim)), np.empty((0, model.latent_dim))
     data = library.faces(dataset) if library.dataset_is_here(dataset) else None
     if data is not None and data.image_shape == model.image_shape:
@@ -309,7 +307,7 @@ def _pictures(stored: Stored, dataset: str) -> dict:
         pairs = np.stack([data.images[places], shown])
         found["faces"] = data_url(images.tile(pairs, 1), 4)
         chosen = posterior.mean, np.exp(0.5 * posterior.log_var)
-    found["posteriors"] = means, *chosen, axes
+    found["posteriors"] = *chosen, axes
     found["use"] = charts.latent_use(kl)
     found["kl"] = kl
     return found
@@ -348,21 +346,15 @@ def _choice(stored: Stored, dataset: str) -> Choice:
 
 def _plane(run: Run, found: dict) -> go.Figure:
     """Where the training images lie, coloured by what the visitor chooses."""
-    stored, (means, *_) = found["stored"], found["posteriors"]
+    stored, (z_mean, z_std, axes) = found["stored"], found["posteriors"]
     coloured_by = None
-    if means.shape[1] > 1:
+    if z_mean.shape[1] > 1:
         choice = _choice(stored, str(run.config.dataset))
-        coloured_by = tint.choose(choice, charts.rows_drawn(len(means)))
-    return _drawn_plane(stored, tint.mark_of(coloured_by), found["posteriors"], coloured_by)
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _drawn_plane(
-    stored: Stored, mark: str, _posteriors: tuple, _tint: tint.Tint | None
-) -> go.Figure:
-    means, z_mean, z_std, axes = _posteriors
+        count = len(library.posterior_means(stored))
+        coloured_by = tint.choose(choice, charts.rows_drawn(count))
     labels = [str(place + 1) for place in range(len(z_mean))]
-    return charts.posteriors(means, z_mean, z_std, labels, axes, _tint)
+    mark = tint.mark_of(coloured_by)
+    return posteriors.chart(stored, labels, axes, z_mean, z_std, mark, coloured_by)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
