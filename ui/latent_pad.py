@@ -12,11 +12,12 @@ the browser under the pad's key.
 __all__ = [
     "LARGEST_DECODER",
     "MOST_PINS",
-    "ROOMY_SLIDERS",
     "Arrow",
     "PadState",
     "colour_points",
     "draw_arrows",
+    "is_point",
+    "laid_out",
     "latent_pad",
     "name_axes",
     "pinned",
@@ -234,14 +235,33 @@ def _packed(_checkpoint: Checkpoint, channel: str, model_id: str, version: str) 
     return pack(_checkpoint, channel, model_id, version)
 
 
-@functools.cache
-def _component(latent_dim: int, aspect: float) -> Any:
-    """The component with the room for its sliders and its face laid out before any script runs."""
+def laid_out(latent_dim: int, aspect: float) -> str:
+    """A pad's HTML with the room for its sliders and its face, before any script runs.
+
+    Arguments:
+        latent_dim: The number K of latents.
+        aspect: The face's width by its height.
+    """
     row = 42 if latent_dim <= ROOMY_SLIDERS else 25
     room = f"--latents: {latent_dim}; --row: {row}px; --aspect: {min(max(aspect, 0.6), 1.25):.4f}"
+    return browser.read("pad.html").replace("--latents: 2; --row: 42px; --aspect: 0.7143", room)
+
+
+def is_point(said: Any, latent_dim: int) -> bool:
+    """Whether what a browser says is a latent point: K finite numbers."""
+    return (
+        isinstance(said, list)
+        and len(said) == latent_dim
+        and all(isinstance(number, int | float) for number in said)
+        and bool(np.isfinite(np.array(said, dtype=float)).all())
+    )
+
+
+@functools.cache
+def _component(latent_dim: int, aspect: float) -> Any:
     return component(
         f"visage_latent_pad_{latent_dim}_{aspect:.4f}",
-        html=browser.read("pad.html").replace("--latents: 2; --row: 42px; --aspect: 0.7143", room),
+        html=laid_out(latent_dim, aspect),
         css=browser.read("pad.css"),
         js=browser.script("streamlit.js"),
     )
@@ -287,24 +307,16 @@ def _sliders(
 
 def _checked(settled: Any, latent_dim: int) -> dict | None:
     """What a browser says it has settled on, or None unless it is what a pad says."""
-
-    def is_point(value: Any) -> bool:
-        return (
-            isinstance(value, list)
-            and len(value) == latent_dim
-            and all(isinstance(number, int | float) for number in value)
-            and bool(np.isfinite(np.array(value, dtype=float)).all())
-        )
-
-    if not isinstance(settled, dict) or not is_point(settled.get("z")):
+    if not isinstance(settled, dict) or not is_point(settled.get("z"), latent_dim):
         return None
     pins, axes = settled.get("pins"), settled.get("axes")
+    points = [pin for pin in pins if is_point(pin, latent_dim)] if isinstance(pins, list) else []
     first = list(range(min(2, latent_dim)))
     if not isinstance(axes, list) or len({*map(str, axes)}) != len(first):
         axes = first
     return {
         "z": settled["z"],
-        "pins": list(filter(is_point, pins))[:MOST_PINS] if isinstance(pins, list) else [],
+        "pins": points[:MOST_PINS],
         "model": settled.get("model"),
         "axes": axes if all(axis in range(latent_dim) for axis in axes) else first,
         "arrows": settled.get("arrows") is not False,

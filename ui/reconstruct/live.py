@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from ui import browser, link
-from ui.latent_pad import LARGEST_DECODER, MOST_PINS, ROOMY_SLIDERS
+from ui.latent_pad import LARGEST_DECODER, MOST_PINS, is_point, laid_out
 from ui.library import Choice, Stored
 from vae.latent.packed import pack, pack_encoder
 from vae.models.checkpoint import Checkpoint
@@ -34,11 +34,11 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
         on_chosen_change=_nothing,
     )
     chosen = result.get("chosen")
-    if isinstance(chosen, dict) and (z := _point(chosen.get("z"), model.latent_dim)) is not None:
-        pins = chosen.get("pins")
-        points = [_point(pin, model.latent_dim) for pin in pins] if isinstance(pins, list) else []
-        kept = [point for point in points if point is not None][:MOST_PINS]
-        link.open_explore(choice.name, z, kept)
+    if isinstance(chosen, dict) and is_point(chosen.get("z"), model.latent_dim):
+        pins = chosen.get("pins") if isinstance(chosen.get("pins"), list) else []
+        points = [point for point in (chosen["z"], *pins) if is_point(point, model.latent_dim)]
+        z, *kept = np.array(points, dtype=float)
+        link.open_explore(choice.name, z, kept[:MOST_PINS])
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -59,25 +59,12 @@ def packed(stored: Stored, _checkpoint: Checkpoint) -> bytes | None:
 @functools.cache
 def _component(latent_dim: int, aspect: float) -> Any:
     """The component, with the pad's room laid out before any script runs."""
-    row = 42 if latent_dim <= ROOMY_SLIDERS else 25
-    room = f"--latents: {latent_dim}; --row: {row}px; --aspect: {min(max(aspect, 0.6), 1.25):.4f}"
-    pad = browser.read("pad.html").replace("--latents: 2; --row: 42px; --aspect: 0.7143", room)
     return component(
         f"visage_live_{latent_dim}_{aspect:.4f}",
-        html=browser.read("live.html").replace("$pad", pad),
+        html=browser.read("live.html").replace("$pad", laid_out(latent_dim, aspect)),
         css="\n".join(browser.read(f"{name}.css") for name in ("pad", "own_face", "live")),
         js=browser.script("live.js"),
     )
-
-
-def _point(said: Any, latent_dim: int) -> np.ndarray | None:
-    """What a browser says, or None unless it is a latent point."""
-    if not isinstance(said, list) or len(said) != latent_dim:
-        return None
-    if not all(isinstance(number, int | float) for number in said):
-        return None
-    point = np.array(said, dtype=float)
-    return point if np.isfinite(point).all() else None
 
 
 def _nothing() -> None:
