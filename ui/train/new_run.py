@@ -43,17 +43,17 @@ def offer() -> Run | None:
 def choose() -> TrainingConfig | None:
     """Widgets for every choice of a run, and what the recipe says of them; None where what was
     chosen can't be trained, which is said."""
-    with st.container():
-        what, how, split = st.columns(3, gap="large")
-        with what:
-            choices: dict[str, Any] = {"dataset": choose_dataset()} | choose_model()
-        with how:
-            choices |= choose_steps(
-                choices["recipe"], choices["latent_dim"], choices["likelihood"]
-            )
-        with split:
-            choices |= choose_split(choices["dataset"])
-        choices |= knobs.choose()
+    images, model, training = st.columns(3, gap="large")
+    with images:
+        dataset = choose_dataset()
+        choices: dict[str, Any] = {"dataset": dataset} | choose_split(dataset)
+    with training:
+        recipe = choose_recipe()
+    with model:
+        chosen = choose_model(recipe)
+    with training:
+        steps = choose_steps(recipe, chosen["latent_dim"], chosen["likelihood"])
+    choices |= {"recipe": recipe} | chosen | steps | knobs.choose()
     with words.sentences():
         config = possible(choices)
         # What differs from the recipe stands out.
@@ -109,7 +109,19 @@ def choose_dataset() -> str:
     return name
 
 
-def choose_model() -> dict:
+def choose_recipe() -> str:
+    return st.segmented_control(
+        "Recipe",
+        list(RECIPE_WORDS),
+        default="default",
+        required=True,
+        key="new_recipe",
+        persist_state="session",
+        help="  \n".join(f"**{name}** is {said}." for name, said in RECIPE_WORDS.items()),
+    )
+
+
+def choose_model(recipe: str) -> dict:
     latent_dim = st.number_input(
         "Latent dimensions",
         1,
@@ -118,15 +130,6 @@ def choose_model() -> dict:
         key="new_latent_dim",
         persist_state="session",
         help="K, the number of values that describe a face. Two can be drawn as a map.",
-    )
-    recipe = st.segmented_control(
-        "Recipe",
-        list(RECIPE_WORDS),
-        default="default",
-        required=True,
-        key="new_recipe",
-        persist_state="session",
-        help="  \n".join(f"**{name}** is {words}." for name, words in RECIPE_WORDS.items()),
     )
     suggested = " ".join(map(str, recipe_for(recipe, latent_dim).hidden_dims))
     hidden = st.text_input(
@@ -138,20 +141,21 @@ def choose_model() -> dict:
         help="Units of each hidden layer of the encoder, such as 200 200; the decoder has the "
         "same in reverse order. Of a network conv, its width under More counts instead.",
     )
-    choices = {"latent_dim": latent_dim, "recipe": recipe, "hidden": hidden}
-    # With one kind there is nothing to choose.
-    if len(KINDS) > 1:
-        choices["network"] = st.selectbox(
-            "Network",
-            [AUTO, *KINDS],
-            key="new_network",
-            persist_state="session",
-            help="What the layers are.  \n**auto** is mlp for images of up to "
-            f"{PERCEPTRONS_VALUES:,} values, such as grey ones of 45×45, and conv for larger.  \n"
-            + "  \n".join(f"**{name}** is {kind.in_general}." for name, kind in KINDS.items()),
-        )
-    choices["likelihood"] = choose_likelihood()
-    return choices
+    network = st.selectbox(
+        "Network",
+        [AUTO, *KINDS],
+        key="new_network",
+        persist_state="session",
+        help="What the layers are.  \n**auto** is mlp for images of up to "
+        f"{PERCEPTRONS_VALUES:,} values, such as grey ones of 45×45, and conv for larger.  \n"
+        + "  \n".join(f"**{name}** is {kind.in_general}." for name, kind in KINDS.items()),
+    )
+    return {
+        "latent_dim": latent_dim,
+        "hidden": hidden,
+        "network": network,
+        "likelihood": choose_likelihood(),
+    }
 
 
 def choose_likelihood() -> str:
