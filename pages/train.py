@@ -37,8 +37,8 @@ def main() -> None:
         show(found)
     if view == WATCH:
         tell_of_damaged()
-    if view == WATCH and not limits.read_only():
-        trash.show_lately(Kind.RUN)
+        if not limits.read_only():
+            trash.show_lately(Kind.RUN)
 
 
 def explain() -> None:

@@ -223,9 +223,7 @@ def _grid_axis(values: np.ndarray, size: float, title: str) -> dict:
     }
 
 
-def _plane(
-    axes: Sequence[int],
-) -> go.Figure:
+def _plane(axes: Sequence[int]) -> go.Figure:
     across, upwards = axes
     figure = Chart()
     figure.update_layout(
@@ -311,9 +309,7 @@ def _cut(text: str, letters: int) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
-def _histogram(
-    values: np.ndarray,
-) -> go.Figure:
+def _histogram(values: np.ndarray) -> go.Figure:
     figure = Chart(go.Histogram(x=values, nbinsx=60, opacity=0.6, hoverinfo="skip"))
     figure.update_layout(
         **FRAME,
@@ -533,10 +529,7 @@ def training_curves(
             )
         )
     if since is not None:
-        figure.add_vline(
-            since[0],
-            line={"width": 1, "dash": "dot"},
-        )
+        figure.add_vline(since[0], line={"width": 1, "dash": "dot"})
         # An annotation's place on such an axis is a logarithm, a line's is not.
         place = {"x": math.log10(since[0]), "xanchor": "right", "y": 0, "yref": "paper"}
         figure.add_annotation(**place, yanchor="bottom", text=since[1], showarrow=False)
@@ -649,12 +642,11 @@ def common_latent_use(kl: Mapping[str, np.ndarray]) -> dict[str, go.Figure]:
     highest = max((float(values.max(initial=0.0)) for values in kl.values()), default=0.0)
     figures = {}
     for name, values in kl.items():
-        figure = latent_use(values)
-        if len(values) > MOST_NAMED:
-            ordered = -np.sort(-values)
-            figure = latent_use(ordered)
+        is_sorted = len(values) > MOST_NAMED
+        figure = latent_use(-np.sort(-values) if is_sorted else values)
+        if is_sorted:
             figure.update_traces(
-                x=np.arange(1, len(ordered) + 1), hovertemplate="%{y:.2f} nats<extra></extra>"
+                x=np.arange(1, len(values) + 1), hovertemplate="%{y:.2f} nats<extra></extra>"
             )
             figure.update_layout(
                 title={"text": "KL of each latent, sorted, nats"}, xaxis={"type": "linear"}

@@ -76,7 +76,8 @@ def _kinds(column: Column, values: np.ndarray) -> Tint:
 
 def _short(value: float) -> str:
     """A number in about three figures."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace("-", "−")
 
 
 def _amounts(column: Column, values: np.ndarray) -> Tint:
@@ -101,7 +102,7 @@ def _amounts(column: Column, values: np.ndarray) -> Tint:
         codes[known] = 0
         return Tint(column.name, codes, [(_short(low), AMOUNTS[0])], told, words)
     legend = [
-        (f"{_short(start)} to {_short(end)}".replace("-", "−"), colour)
+        (f"{_short(start)} to {_short(end)}", colour)
         for start, end, colour in zip(edges[:-1], edges[1:], AMOUNTS, strict=True)
     ]
     return Tint(column.name, codes, legend, told, words)

@@ -149,7 +149,9 @@ def mark_faces(choice: Choice, checkpoint: Checkpoint) -> tuple[str, dict[int, s
                 if mark:
                     marks[index] = mark
     yes, no = (sum(mark == sign for mark in marks.values()) for sign in "+−")
-    st.caption(f"Marked: **{yes}** {name}, **{no}** not. A handful of each is enough.")
+    st.caption(
+        f"Marked: **{yes}** {words.plain(name)}, **{no}** not. A handful of each is enough."
+    )
     return name, marks
 
 

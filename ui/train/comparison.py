@@ -1,6 +1,6 @@
 """Several runs side by side: their curves, what they were given and came to, their manifolds."""
 
-__all__ = ["compare"]
+__all__ = ["compare", "spelt"]
 
 import dataclasses
 from collections.abc import Callable
@@ -247,6 +247,7 @@ def draw_manifolds(chosen: dict[str, Run], states: dict[str, Status], field: str
 
 
 def spelt(value: object) -> str:
+    """A setting as a text: layers side by side, numbers without idle digits."""
     if isinstance(value, (tuple, list)):
         return " ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, trash, words
-from ui.train import audience, new_run, watch
+from ui.train import audience, comparison, new_run, watch
 from ui.trash import Kind
 from ui.words import plain
 from vae import limits
@@ -164,13 +164,9 @@ def frozen(chosen: Sweep) -> str:
         value = getattr(chosen.base, field.name)
         if field.name in (*UNSAID, chosen.knob.field) or value is None:
             continue
-        text = " ".join(map(str, value)) if isinstance(value, tuple) else words_of(value)
+        text = Path(value).name if field.name == "dataset" else comparison.spelt(value)
         said.append(f"{field.name.replace('_', ' ')} {plain(text)}")
     return f"**{chosen.knob.words} changes**; frozen: {' · '.join(said)}"
-
-
-def words_of(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else Path(str(value)).name
 
 
 def look(path: Path, were_alive: bool, slowness: int) -> None:
