@@ -1,8 +1,12 @@
 """How many threads a step is spread over."""
 
+import math
+
 import numpy as np
+import pytest
 import torch
 
+from vae.training import pace
 from vae.training.loop import TrainingState, train
 from vae.training.pace import ThreadTuner
 from vae.training.recipes import TrainingConfig
@@ -72,6 +76,32 @@ def test_weights_do_not_depend_on_the_number_of_threads():
     torch.set_num_threads(before)
     assert torch.equal(ends[0], ends[1])
     assert torch.equal(ends[0], ends[2])
+
+
+@pytest.mark.parametrize(
+    ("shape", "choice"),
+    [
+        ((28, 20), {}),
+        ((28, 20), {"objective": "iwae"}),
+        ((28, 20), {"likelihood": "correlated"}),
+        ((16, 16, 3), {"network": "conv", "width": "small"}),
+    ],
+)
+def test_a_run_repeats_itself_whatever_else_the_machine_does(monkeypatch, shape, choice):
+    """Trials that come and go as on a busy machine leave no trace in the weights."""
+    images = np.random.default_rng(0).random((120, math.prod(shape)), dtype=np.float32)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    ends = []
+    for soon in (math.inf, 0.0):
+        monkeypatch.setattr(pace, "SOON", soon)
+        state = TrainingState(TrainingConfig(steps=40, batch_size=100, **choice), shape)
+        for _ in train(state, images, images[:20]):
+            pass
+        assert torch.get_num_threads() == 2
+        ends.append(state.weights.clone())
+    torch.set_num_threads(before)
+    assert torch.equal(*ends)
 
 
 def test_the_process_has_its_threads_back_when_training_ends():

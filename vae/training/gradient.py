@@ -28,6 +28,7 @@ done in place, in buffers that are made once.
 __all__ = ["AutogradGradient", "ElboGradient", "gradient_of"]
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -73,7 +74,10 @@ class AutogradGradient:
 
     Attributes:
         beta: What the KL divergence counts, 1 at first; other values are for the ELBO alone.
+        is_same_on_any_threads: Whether it is, to the last bit, on however many threads.
     """
+
+    is_same_on_any_threads: ClassVar[bool] = False
 
     def __init__(
         self, model: VAE, batch_size: int, share: int | None = None, objective: str = "elbo"
@@ -113,6 +117,8 @@ class ElboGradient:
     Arguments and attributes as for :class:`AutogradGradient`; the model's latents are those of its
     networks, as they are in training.
     """
+
+    is_same_on_any_threads: ClassVar[bool] = True
 
     def __init__(self, model: VAE, batch_size: int, share: int | None = None):
         share = batch_size if share is None else share

@@ -31,7 +31,7 @@ from vae.datasets.faces import Pixels
 from vae.errors import VisageError
 from vae.latent.arrays import evaluate
 from vae.models.vae import VAE
-from vae.training.distributed import add_up, rank, world_size
+from vae.training.distributed import add_up, from_first_rank, rank, world_size
 from vae.training.gradient import AutogradGradient, ElboGradient, gradient_of
 from vae.training.optimizers import OPTIMIZERS
 from vae.training.pace import ThreadTuner
@@ -398,13 +398,14 @@ def train(
     last_step, last_seconds = state.step, state.seconds
     totals = torch.zeros(2, device=state.device)
 
-    # Only here do the threads compete: a rank has one, and a GPU is fed by one.
-    tuner = ThreadTuner(None if alone and state.device.type == "cpu" else 1)
+    # A rank has one thread.
+    tuner = ThreadTuner(None if alone and gradient.is_same_on_any_threads else 1)
     for x, encoder_input, noise in tuner.while_going(minibatches(images, state)):
         began = time.perf_counter()
         if state.noise_is_due:
             state.learn_noise()
             gradient = current_gradient()
+            tuner.stop()
         gradient.beta = state.beta()
         totals += gradient(x, noise, encoder_input)
         add_up(state.gradient)
@@ -425,7 +426,8 @@ def train(
         log_likelihood, kl = (totals / (state.step - last_step)).tolist()
         found = {}
         if measured:
-            found = heldout_figures(state, heldout)
+            # By these a run ends or goes back: ranks that round otherwise must not part.
+            found = from_first_rank(heldout_figures(state, heldout))
         if not all(map(math.isfinite, (log_likelihood, kl, found.get("elbo", 0.0)))):
             raise VisageError(
                 f"The loss stopped being a number at step {state.step}: what was saved before is "

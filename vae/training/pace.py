@@ -4,7 +4,8 @@ On an idle machine a step goes the faster the more threads share it, since none 
 Where other processes want the cores, a thread that has lost its own is waited for by all: two
 threads on two busy cores can take ten times what one takes. Nobody knows beforehand who else will
 want the machine, so while training goes on now and then a few steps are tried with fewer threads
-or more, and what was faster stays. The results are the same.
+or more, and what was faster stays. That is for gradients which are the same to the last bit on any
+number of threads, as the one that is derived by hand is, so that a run can be repeated.
 """
 
 __all__ = ["ThreadTuner"]
@@ -69,7 +70,13 @@ class ThreadTuner:
         try:
             yield from items
         finally:
-            self._use(self._counts[-1])
+            self.stop()
+
+    def stop(self) -> None:
+        """From here on use as many threads as there were at first."""
+        if len(self._counts) > 1:
+            self._go_to(len(self._counts) - 1)
+            self._counts, self._place, self._usual = self._counts[-1:], 0, None
 
     def _begin_trial(self) -> None:
         self._usual_step = self._seconds / self._steps
