@@ -20,7 +20,7 @@ from torch.nn import functional
 from vae.errors import VisageError
 from vae.models.gaussian import Gaussian
 from vae.models.mlp import ACTIVATIONS
-from vae.models.network import Graph, Network
+from vae.models.network import Graph, LinearHead, Network, add_activation, add_affine
 
 # Channels between two convolutions, and units of the layer between them and the latents.
 WIDTHS = {"small": (8, 128), "medium": (16, 200), "large": (32, 320)}
@@ -186,7 +186,7 @@ class _Convolutional(Network):
         raise NotImplementedError
 
 
-class ConvEncoder(_Convolutional):
+class ConvEncoder(_Convolutional, LinearHead):
     """Convolutions of images of which each four neighbours have become channels, then dense.
 
     Arguments:
@@ -205,6 +205,7 @@ class ConvEncoder(_Convolutional):
         )
         self.dense = nn.Linear(plan.cells, plan.units)
         self.head = nn.Linear(plan.units, 2 * latent_dim)
+        self.sigmoid_mean = False
 
     def forward(self, x: Tensor) -> Gaussian:
         """The Gaussian given x. Shapes: (*, D) -> (*, K) each."""
@@ -216,20 +217,8 @@ class ConvEncoder(_Convolutional):
             x = functional.pad(x, (0, beside, 0, below))
         for convolution in self.convolutions:
             x = activation(convolution(functional.pixel_unshuffle(x, 2)))
-        x = self.head(activation(self.dense(x.flatten(1))))
-        mean, log_var = x.reshape(*batch, -1).chunk(2, dim=-1)
-        return Gaussian(mean, log_var)
-
-    def start_at(self, mean: Tensor, log_var: Tensor) -> None:
-        """As :meth:`Network.start_at`, by the head's bias."""
-        bias = self.head.bias.data
-        bias[: len(mean)] = mean
-        bias[len(mean) :] = log_var
-
-    def log_var_parameters(self) -> list[tuple[Tensor, slice]]:
-        """As :meth:`Network.log_var_parameters`: the second half of the head."""
-        rows = slice(self.head.out_features // 2, None)
-        return [(self.head.weight, rows), (self.head.bias, rows)]
+        x = activation(self.dense(x.flatten(1)))
+        return self.given(x.reshape(*batch, -1))
 
     def _told(self) -> list[tuple[Tensor, Tensor]]:
         return [_parts(layer) for layer in (*self.convolutions, self.dense, self.head)]
@@ -252,20 +241,11 @@ class ConvEncoder(_Convolutional):
             source = _convolved(
                 graph, source, f"c{depth}", weight.reshape(out, given, 3, 3), convolution.bias
             )
-            source = _activated(graph, source, f"h{depth}", self.activation)
+            source = add_activation(graph, source, f"h{depth}", self.activation)
         source = graph.node("Flatten", [source], "flat")
-        source = _affine(graph, source, "dense", self.dense.weight, self.dense.bias)
-        source = _activated(graph, source, "units", self.activation)
-        mean, log_var = (
-            _affine(graph, source, f"head.{name}", weight, bias)
-            for name, weight, bias in zip(
-                ("mean", "log_var"),
-                self.head.weight.chunk(2),
-                self.head.bias.chunk(2),
-                strict=True,
-            )
-        )
-        return mean, log_var
+        source = add_affine(graph, source, "dense", self.dense.weight, self.dense.bias)
+        source = add_activation(graph, source, "units", self.activation)
+        return self.add_head_to(graph, source)
 
 
 class ConvDecoder(_Convolutional):
@@ -331,14 +311,14 @@ class ConvDecoder(_Convolutional):
         plan = self.plan
         for depth, layer in enumerate(self.dense):
             assert isinstance(layer, nn.Linear)
-            source = _affine(graph, source, f"a{depth}", layer.weight, layer.bias)
-            source = _activated(graph, source, f"h{depth}", self.activation)
+            source = add_affine(graph, source, f"a{depth}", layer.weight, layer.bias)
+            source = add_activation(graph, source, f"h{depth}", self.activation)
         source = _reshaped(graph, source, "cells", [-1, plan.channels, *plan.grid])
         for depth, layer in enumerate([*self.convolutions, self.head]):
             assert isinstance(layer, nn.Conv2d)
             source = _convolved(graph, source, f"c{depth}", layer.weight, layer.bias)
             if layer is not self.head:
-                source = _activated(graph, source, f"g{depth}", self.activation)
+                source = add_activation(graph, source, f"g{depth}", self.activation)
             source = graph.node(
                 "DepthToSpace", [source], f"enlarged{depth}", blocksize=2, mode="CRD"
             )
@@ -364,23 +344,11 @@ def _beyond(plan: Plan) -> tuple[int, int]:
     return -plan.height % factor, -plan.width % factor
 
 
-def _affine(graph: Graph, source: str, target: str, weight: Tensor, bias: Tensor) -> str:
-    names = graph.constant(f"{target}.weight", weight), graph.constant(f"{target}.bias", bias)
-    return graph.node("Gemm", [source, *names], target, transB=1)
-
-
 def _convolved(graph: Graph, source: str, target: str, weight: Tensor, bias: Tensor | None) -> str:
     names = [graph.constant(f"{target}.weight", weight)]
     if bias is not None:
         names.append(graph.constant(f"{target}.bias", bias))
     return graph.node("Conv", [source, *names], target, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-
-
-def _activated(graph: Graph, source: str, target: str, activation: str) -> str:
-    if activation == "silu":
-        gate = graph.node("Sigmoid", [source], f"{target}.gate")
-        return graph.node("Mul", [source, gate], target)
-    return graph.node({"tanh": "Tanh", "relu": "Relu"}[activation], [source], target)
 
 
 def _reshaped(graph: Graph, source: str, target: str, shape: list[int]) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from vae.models.gaussian import Gaussian
 from vae.models.mlp import MLP
-from vae.models.network import Graph, Network
+from vae.models.network import Graph, LinearHead, add_affine
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Gated:
         return f"{' '.join(map(str, self.hidden_dims))} gated"
 
 
-class GaussianGated(Network):
+class GaussianGated(LinearHead):
     r"""Gated layers that map a vector to the parameters of a diagonal Gaussian.
 
     .. math::
@@ -110,45 +110,18 @@ class GaussianGated(Network):
         """The Gaussian given x. Shapes: (*, in_features) -> (*, out_features) each."""
         for layer in self.hidden:
             x = nn.functional.glu(layer(x))
-        mean, log_var = self.head(x).chunk(2, dim=-1)
-        return Gaussian(mean.sigmoid() if self.sigmoid_mean else mean, log_var)
-
-    def start_at(self, mean: Tensor, log_var: Tensor) -> None:
-        """As :meth:`Network.start_at`, by the head's bias."""
-        bias = self.head.bias.data
-        bias[: len(mean)] = mean.logit() if self.sigmoid_mean else mean
-        bias[len(mean) :] = log_var
-
-    def log_var_parameters(self) -> list[tuple[Tensor, slice]]:
-        """As :meth:`Network.log_var_parameters`: the second half of the head."""
-        rows = slice(self.head.out_features // 2, None)
-        return [(self.head.weight, rows), (self.head.bias, rows)]
+        return self.given(x)
 
     def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
         """As :meth:`Network.add_to`."""
-
-        def affine(source: str, target: str, weight: Tensor, bias: Tensor) -> str:
-            names = [
-                graph.constant(f"{target}.{kind}", values)
-                for kind, values in (("weight", weight), ("bias", bias))
-            ]
-            return graph.node("Gemm", [source, *names], target, transB=1)
-
-        def halves(layer: nn.Module) -> list[tuple[Tensor, Tensor]]:
-            assert isinstance(layer, nn.Linear)
-            return list(zip(layer.weight.chunk(2), layer.bias.chunk(2), strict=True))
-
         for depth, layer in enumerate(self.hidden):
+            assert isinstance(layer, nn.Linear)
             value, gate = (
-                affine(source, f"{name}{depth}", *half)
-                for name, half in zip(("value", "gate"), halves(layer), strict=True)
+                add_affine(graph, source, f"{name}{depth}", weight, bias)
+                for name, weight, bias in zip(
+                    ("value", "gate"), layer.weight.chunk(2), layer.bias.chunk(2), strict=True
+                )
             )
             opened = graph.node("Sigmoid", [gate], f"open{depth}")
             source = graph.node("Mul", [value, opened], f"h{depth}")
-        mean, log_var = (
-            affine(source, f"head.{name}", *half)
-            for name, half in zip(("mean", "log_var"), halves(self.head), strict=True)
-        )
-        if self.sigmoid_mean:
-            mean = graph.node("Sigmoid", [mean], "sigmoid")
-        return mean, log_var
+        return self.add_head_to(graph, source)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from vae.errors import VisageError
 from vae.models.gaussian import Gaussian
-from vae.models.network import Graph, Network
+from vae.models.network import Graph, LinearHead, add_activation, add_affine
 
 # More layers than that take long to lay out, and tanh learns nothing through so many.
 MOST_LAYERS = 100
@@ -131,7 +131,7 @@ class MLP:
         return layers if self.activation == "tanh" else f"{layers} {self.activation}"
 
 
-class GaussianMLP(Network):
+class GaussianMLP(LinearHead):
     r"""An MLP that maps a vector to the parameters of a diagonal Gaussian (appendix C.2).
 
     .. math::
@@ -171,19 +171,7 @@ class GaussianMLP(Network):
         activation = ACTIVATIONS[self.activation]
         for layer in self.hidden:
             x = activation(layer(x))
-        mean, log_var = self.head(x).chunk(2, dim=-1)
-        return Gaussian(mean.sigmoid() if self.sigmoid_mean else mean, log_var)
-
-    def start_at(self, mean: Tensor, log_var: Tensor) -> None:
-        """As :meth:`Network.start_at`, by the head's bias."""
-        bias = self.head.bias.data
-        bias[: len(mean)] = mean.logit() if self.sigmoid_mean else mean
-        bias[len(mean) :] = log_var
-
-    def log_var_parameters(self) -> list[tuple[Tensor, slice]]:
-        """As :meth:`Network.log_var_parameters`: the second half of the head."""
-        rows = slice(self.head.out_features // 2, None)
-        return [(self.head.weight, rows), (self.head.bias, rows)]
+        return self.given(x)
 
     def backpropagation(self, batch_size: int) -> "_Backpropagation | None":
         """As :meth:`Network.backpropagation`."""
@@ -215,28 +203,10 @@ class GaussianMLP(Network):
 
     def add_to(self, graph: Graph, source: str) -> tuple[str, str]:
         """As :meth:`Network.add_to`."""
-
-        def affine(source: str, target: str, weight: Tensor, bias: Tensor) -> str:
-            names = [
-                graph.constant(f"{target}.{kind}", values)
-                for kind, values in (("weight", weight), ("bias", bias))
-            ]
-            return graph.node("Gemm", [source, *names], target, transB=1)
-
         for depth, layer in enumerate(self._affine()[:-1]):
-            source = affine(source, f"a{depth}", layer.weight, layer.bias)
-            name = f"h{depth}"
-            if self.activation == "silu":
-                gate = graph.node("Sigmoid", [source], f"{name}.gate")
-                source = graph.node("Mul", [source, gate], name)
-            else:
-                operator = {"tanh": "Tanh", "relu": "Relu"}[self.activation]
-                source = graph.node(operator, [source], name)
-        weights, biases = self.head.weight.chunk(2), self.head.bias.chunk(2)
-        mean = affine(source, "head.mean", weights[0], biases[0])
-        if self.sigmoid_mean:
-            mean = graph.node("Sigmoid", [mean], "sigmoid")
-        return mean, affine(source, "head.log_var", weights[1], biases[1])
+            source = add_affine(graph, source, f"a{depth}", layer.weight, layer.bias)
+            source = add_activation(graph, source, f"h{depth}", self.activation)
+        return self.add_head_to(graph, source)
 
     def _affine(self) -> list[nn.Linear]:
         layers = [*self.hidden, self.head]

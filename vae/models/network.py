@@ -4,7 +4,16 @@ A network maps vectors to Gaussians. What else it can do it is asked for, and it
 can't: whoever asks knows no layer of it, and goes another way then.
 """
 
-__all__ = ["Backpropagation", "Graph", "MeanMap", "Network", "Networks"]
+__all__ = [
+    "Backpropagation",
+    "Graph",
+    "LinearHead",
+    "MeanMap",
+    "Network",
+    "Networks",
+    "add_activation",
+    "add_affine",
+]
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
@@ -170,3 +179,60 @@ class Network(nn.Module):
     def add_to(self, graph: Graph, source: str) -> tuple[str, str] | None:
         """Add the forward pass to an ONNX graph; the names of mean and log-variance."""
         return None
+
+
+class LinearHead(Network):
+    """A network that ends with one linear layer: half of it the mean, half the log-variance.
+
+    Attributes:
+        head: That layer, of 2D outputs.
+        sigmoid_mean: Whether the mean passes through a sigmoid, as the decoder's does.
+    """
+
+    head: nn.Linear
+    sigmoid_mean: bool
+
+    def given(self, h: Tensor) -> Gaussian:
+        """The Gaussian, (*, D) each, that the last hidden units (*, H) stand for."""
+        mean, log_var = self.head(h).chunk(2, dim=-1)
+        return Gaussian(mean.sigmoid() if self.sigmoid_mean else mean, log_var)
+
+    def start_at(self, mean: Tensor, log_var: Tensor) -> None:
+        """As :meth:`Network.start_at`, by the head's bias."""
+        bias = self.head.bias.data
+        bias[: len(mean)] = mean.logit() if self.sigmoid_mean else mean
+        bias[len(mean) :] = log_var
+
+    def log_var_parameters(self) -> list[tuple[Tensor, slice]]:
+        """As :meth:`Network.log_var_parameters`: the second half of the head."""
+        rows = slice(self.head.out_features // 2, None)
+        return [(self.head.weight, rows), (self.head.bias, rows)]
+
+    def add_head_to(self, graph: Graph, source: str) -> tuple[str, str]:
+        """Add the head to an ONNX graph; the names of mean and log-variance."""
+        mean, log_var = (
+            add_affine(graph, source, f"head.{name}", weight, bias)
+            for name, weight, bias in zip(
+                ("mean", "log_var"),
+                self.head.weight.chunk(2),
+                self.head.bias.chunk(2),
+                strict=True,
+            )
+        )
+        if self.sigmoid_mean:
+            mean = graph.node("Sigmoid", [mean], "sigmoid")
+        return mean, log_var
+
+
+def add_affine(graph: Graph, source: str, target: str, weight: Tensor, bias: Tensor) -> str:
+    """Add a linear layer, weight (out, in) and bias (out,), to an ONNX graph; its name."""
+    names = graph.constant(f"{target}.weight", weight), graph.constant(f"{target}.bias", bias)
+    return graph.node("Gemm", [source, *names], target, transB=1)
+
+
+def add_activation(graph: Graph, source: str, target: str, activation: str) -> str:
+    """Add an activation, by its name in :data:`vae.models.mlp.ACTIVATIONS`; its name there."""
+    if activation == "silu":
+        gate = graph.node("Sigmoid", [source], f"{target}.gate")
+        return graph.node("Mul", [source, gate], target)
+    return graph.node({"tanh": "Tanh", "relu": "Relu"}[activation], [source], target)
