@@ -77,11 +77,8 @@ def by_torchrun(run: Run) -> None:
 
 
 def _start(command: list[str]) -> None:
-    # Importing vae says in this process's environment how threads wait; a terminal knows nothing.
-    own = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT")
-    environment = {name: value for name, value in os.environ.items() if name not in own}
     nowhere = subprocess.DEVNULL
-    subprocess.Popen(command, cwd=ROOT, env=environment, stdout=nowhere, stderr=nowhere)
+    subprocess.Popen(command, cwd=ROOT, stdout=nowhere, stderr=nowhere)
 
 
 def speed(run: Run, seconds: float) -> float:

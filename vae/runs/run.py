@@ -21,7 +21,7 @@ from pathlib import Path
 import filelock
 import psutil
 
-from vae import datasets, threads, trash
+from vae import datasets, trash
 from vae.errors import VisageError
 from vae.files import read_json, replacing
 from vae.limits import check_writable
@@ -170,7 +170,7 @@ class Run:
         # The project's folder is where `python -m vae` finds the package, whatever folder the app
         # was started from; paths that were relative to that one must stay valid.
         environment = {
-            **threads.inherited(),
+            **os.environ,
             "VISAGE_DATA": str(datasets.folder().resolve()),
             "VISAGE_RUNS": str(folder().resolve()),
         }
