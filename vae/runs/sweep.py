@@ -345,21 +345,18 @@ def create(base: TrainingConfig, knob: str, values: Sequence[str]) -> Sweep:
     now = datetime.now()
     stem = f"{now:%Y%m%d-%H%M%S}-{name_from(Path(base.dataset).stem)[:12].rstrip('-_')}-{knob}"
     path = _new_folder(stem)
-    made: list[Run] = []
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, path, ignore_errors=True)
         entries = []
         for config, name in zip(configs, _names(path.name, knob, configs), strict=True):
             run = create_run(config, runs_folder() / name)
-            made.append(run)
+            undo.callback(shutil.rmtree, run.path, ignore_errors=True)
             entry = Entry(KNOBS[knob].spelt(config), run.name, run.status().created)
             entries.append(entry._asdict())
         said = {"knob": knob, "base": dataclasses.asdict(base), "runs": entries}
         with replacing(path / "sweep.json") as beside:
             beside.write_text(json.dumps(said, indent=1))
-    except BaseException:
-        for each in (*(run.path for run in made), path):
-            shutil.rmtree(each, ignore_errors=True)
-        raise
+        undo.pop_all()
     return Sweep(path)
 
 
