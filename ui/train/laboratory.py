@@ -337,7 +337,7 @@ def frame(chosen: Sweep, rows: list[dict[str, Any]]) -> pd.DataFrame:
                 "state": row["state"],
                 "images": row["measured_on"] or "–",
                 "ELBO": told(row, "elbo"),
-                "log p(x)": told(row, "log_p_x"),
+                "log p(x), at least": told(row, "importance_weighted"),
                 "KL (rate)": told(row, "kl"),
                 "−log p(x|z) (distortion)": told(row, "log_likelihood", -1),
                 "latents in use": "–" if row["active_units"] is None else str(row["active_units"]),

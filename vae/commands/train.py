@@ -256,7 +256,7 @@ def report(run: runs.Run, as_json: bool) -> None:
     if judged.importance_weighted is not None:
         bound = nats(judged.importance_weighted, judged.importance_weighted_error)
         count = f"{judged.importance_images or 0:,}"
-        click.echo(f"log p(x) about {bound} on {count} {best.measured_on} images")
+        click.echo(f"log p(x) at least about {bound} on {count} {best.measured_on} images")
     if best.measured_on != "test":
         click.echo(
             "The test set is looked at when training has come to its end."
