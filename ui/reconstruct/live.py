@@ -35,8 +35,9 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
     )
     chosen = result.get("chosen")
     if isinstance(chosen, dict) and is_point(chosen.get("z"), model.latent_dim):
-        pins = chosen.get("pins") if isinstance(chosen.get("pins"), list) else []
-        points = [point for point in (chosen["z"], *pins) if is_point(point, model.latent_dim)]
+        pins = chosen.get("pins")
+        points = [chosen["z"], *(pins if isinstance(pins, list) else [])]
+        points = [point for point in points if is_point(point, model.latent_dim)]
         z, *kept = np.array(points, dtype=float)
         link.open_explore(choice.name, z, kept[:MOST_PINS])
 
