@@ -122,6 +122,24 @@ def test_kinds_are_factors_too(values):
     assert mutual_information_gap(values[:, :2], factors) > 0.8
 
 
+@pytest.mark.parametrize("usual", [0.0, 5.0])
+def test_a_number_that_is_mostly_the_same_is_a_factor_too(values, usual):
+    """A count that is 0 of nearly all, or a score that nearly all reach."""
+    seldom = np.where(np.arange(COUNT) < COUNT // 40, 1 + values[:, 1], usual)
+    factors = [columns(values)[0], continuous("seldom", seldom)]
+    told = np.stack([values[:, 0], seldom], axis=1)
+    assert mutual_information_gap(told, factors) > 0.9
+    assert mutual_information_gap(values[:, [0, 2]], factors) < 0.6
+    found = judge(Posterior(told, told * 0 - 9), Labels(tuple(factors)))
+    assert found.factors == ("factor 0", "seldom")
+
+
+def test_what_is_alike_in_all_that_is_measured_is_not_called_predicted(values):
+    once = np.arange(COUNT) == np.random.default_rng(0).permutation(COUNT)[0]
+    factors = [columns(values)[0], categorical("once", once, ["no", "yes"])]
+    assert dci(values, factors, seed=0).error == pytest.approx(0.5, abs=0.02)
+
+
 def test_a_latent_at_the_prior_is_not_in_use_whatever_its_mean_says(values):
     """A collapsed posterior's mean may follow a factor by a hair, which no sample of it shows."""
     means = np.concatenate([values, 0.001 * values[:, :1]], axis=1)

@@ -239,9 +239,12 @@ def _targets(factor: Column, learnt: np.ndarray) -> np.ndarray:
 
 
 def _error(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
-    """The root mean square error of a prediction, over that of guessing the mean."""
+    """The root mean square error of a prediction, over that of guessing the mean.
+
+    Where all are alike nothing is better than to guess, and it is 1.
+    """
     guessed = np.square(y - y.mean(axis=0)).sum()
-    return float(np.sqrt(np.square(y - x @ weights).sum() / guessed)) if guessed > 0 else 0.0
+    return float(np.sqrt(np.square(y - x @ weights).sum() / guessed)) if guessed > 0 else 1.0
 
 
 def _concentration(parts: np.ndarray) -> float:
@@ -253,12 +256,16 @@ def _concentration(parts: np.ndarray) -> float:
 
 
 def _binned(values: np.ndarray) -> np.ndarray:
-    """The bins that numbers are in, each of as many images; few values are a bin each."""
-    distinct, codes = np.unique(values, return_inverse=True)
+    """The bins that numbers are in, each of as many images; few values are a bin each.
+
+    Images of one value share a bin, that of the middle of their ranks: numbers that are not all
+    the same are never in one bin, even where most of them are.
+    """
+    distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     if len(distinct) <= BINS:
         return codes
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.searchsorted(edges, values, side="right")
+    middle = np.cumsum(counts) - counts / 2
+    return (BINS * middle / len(values)).astype(int)[codes]
 
 
 def _entropy(codes: np.ndarray) -> float:
