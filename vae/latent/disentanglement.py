@@ -239,11 +239,14 @@ def _targets(factor: Column, learnt: np.ndarray) -> np.ndarray:
 
 
 def _error(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
-    """The root mean square error of a prediction, over that of guessing the mean.
+    """The root mean square error of a prediction, over that of guessing the mean that was learnt.
 
     Where all are alike nothing is better than to guess, and it is 1.
+
+    Arguments:
+        y: Less the mean that was learnt, (n, T).
     """
-    guessed = np.square(y - y.mean(axis=0)).sum()
+    guessed = np.square(y).sum()
     return float(np.sqrt(np.square(y - x @ weights).sum() / guessed)) if guessed > 0 else 1.0
 
 
