@@ -20,12 +20,15 @@ export default function ({ parentElement, data, setStateValue }) {
     parentElement instanceof ShadowRoot ? parentElement.host : parentElement
   );
   if (!(data instanceof Uint8Array)) return undefined;
-  const box = find(parentElement, ".lesson", HTMLElement);
+  const end = () => {
+    host.visageLesson?.lesson.destroy();
+    delete host.visageLesson;
+  };
   try {
     const { id, parts } = opened(data);
     // The same place is given again at each run of the script.
     if (host.visageLesson?.id !== id) {
-      host.visageLesson?.lesson.destroy();
+      end();
       let told = stepInAddress();
       const { decoder, ...others } = parts;
       const lesson = new Lesson(parentElement, { decoder, ...others }, (shown) => {
@@ -34,16 +37,13 @@ export default function ({ parentElement, data, setStateValue }) {
       });
       host.visageLesson = { id, lesson };
       lesson.show(Math.min(Math.max(1, told), lesson.steps.length));
-      box.dataset.state = "ready";
+      lesson.box.dataset.state = "ready";
     }
   } catch (error) {
-    box.dataset.state = "problem";
+    find(parentElement, ".lesson", HTMLElement).dataset.state = "problem";
     find(parentElement, ".trouble", HTMLElement).textContent =
       "The lesson's model has not arrived whole: reload the page.";
     console.error(error);
   }
-  return () => {
-    host.visageLesson?.lesson.destroy();
-    delete host.visageLesson;
-  };
+  return end;
 }

@@ -45,6 +45,7 @@ export class Lesson {
   constructor(root, parts, onStep = () => {}) {
     this.onStep = onStep;
     this.box = find(root, ".lesson", HTMLElement);
+    this.untouched = this.box.cloneNode(true);
     this.list = find(root, ".steps", HTMLElement);
     const encoder = parts.encoder && unpackEncoder(parts.encoder);
     const faces = parts.faces && new Uint8Array(parts.faces);
@@ -90,15 +91,19 @@ export class Lesson {
       find(root, `[name=${name}]`, HTMLButtonElement).addEventListener("click", act, { signal });
     }
     document.addEventListener("keydown", (event) => this.key(event), { signal });
-    new ResizeObserver(() => this.resize()).observe(this.box);
+    const size = new ResizeObserver(() => this.resize());
+    size.observe(this.box);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", () => this.recolour(), { signal });
     // The app's own switch of theme says nothing, but it changes the colours that are in force.
-    new MutationObserver(() => this.recolour()).observe(document.documentElement, {
-      attributes: true,
+    const theme = new MutationObserver(() => this.recolour());
+    theme.observe(document.documentElement, { attributes: true });
+    this.box.addEventListener("transitionend", ({ target, propertyName }) => {
+      if (target === this.box && propertyName === "color") this.recolour();
     });
-    this.box.addEventListener("transitionend", (event) => {
-      if (event.propertyName === "color") this.recolour();
+    signal.addEventListener("abort", () => {
+      size.disconnect();
+      theme.disconnect();
     });
   }
 
@@ -185,8 +190,11 @@ export class Lesson {
     this.resize();
   }
 
+  /** Leave the place as it was found: what listens to this lesson's elements goes with them. */
   destroy() {
     this.ending.abort();
     this.steps[this.at]?.leave();
+    this.subject.isOver = true;
+    this.box.replaceWith(this.untouched);
   }
 }

@@ -32,6 +32,9 @@ const MADE = 8;
 export class Subject {
   nodes = cubature();
 
+  /** Whether nobody asks for anything any more. */
+  isOver = false;
+
   /** @type {Map<Given, Answer>} */
   answers = new Map();
 
@@ -77,7 +80,7 @@ export class Subject {
 
   /** Whether a face is still the one that is looked at. @param {Given} given */
   isAskedFor(given) {
-    return this.given === given;
+    return this.given === given && !this.isOver;
   }
 
   /** @param {Given} given @returns {Posterior | undefined} */
