@@ -259,6 +259,18 @@ def test_a_photo_goes_through_the_encoder_here(opened, address, models, photo):
         assert np.abs(seen(sheet) - expected).max() <= 1
 
 
+def test_another_photo_of_the_same_size_takes_its_place(opened, address, photo, tmp_path):
+    sheet = opened.goto(address)
+    turned = tmp_path / "turned.png"
+    Image.open(photo).transpose(Image.Transpose.ROTATE_180).save(turned)
+    chooser = sheet.get_by_label("Photo", exact=True)
+    chooser.set_input_files(photo)
+    expect(sheet.locator(".own-place")).to_contain_text("±")
+    first = sheet.locator("img.photo").get_attribute("src")
+    chooser.set_input_files(turned)
+    expect(sheet.locator("img.photo")).not_to_have_attribute("src", first)
+
+
 def test_no_picture_gets_a_sentence(opened, address, tmp_path):
     sheet = opened.goto(address)
     bad = tmp_path / "bad.png"

@@ -59,6 +59,7 @@ export class OwnFace {
       const context = contextOf(canvas);
       context.fillRect(0, 0, canvas.width, canvas.height);
       context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+      bitmap.close();
       this.lay(context.getImageData(0, 0, canvas.width, canvas.height), URL.createObjectURL(file));
       this.camera.word.textContent = "";
     } catch {

@@ -64,8 +64,8 @@ export class PhotoFrame {
    */
   update(data, send) {
     this.send = send;
-    const news = JSON.stringify([data.photo.length, data.guide, data.size, data.start]);
-    if (news === this.news) return;
+    const news = JSON.stringify([data.guide, data.size, data.start]);
+    if (news === this.news && data.photo === this.data.photo) return;
     /** @type {string | undefined} */
     this.news = news;
     this.data = data;
