@@ -152,7 +152,7 @@ export class Brush {
     this.painting = event.pointerId;
     this.begin();
     this.place(event);
-    this.dab();
+    this.dab([this.touch]);
   }
 
   /** @param {PointerEvent} event */
@@ -165,12 +165,11 @@ export class Brush {
     const to = this.touch;
     const way = Math.hypot(to.x - from.x, to.y - from.y);
     const count = Math.max(1, Math.ceil((2 * way) / Math.max(1, to.radius)));
-    for (let i = 1; i <= count; i++) {
-      const share = i / count;
-      const [x, y] = [from.x + share * (to.x - from.x), from.y + share * (to.y - from.y)];
-      this.touch = { ...to, x, y };
-      this.dab();
-    }
+    const touches = Array.from({ length: count }, (_, i) => {
+      const share = (i + 1) / count;
+      return { ...to, x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) };
+    });
+    this.dab(touches);
   }
 
   /** @param {PointerEvent} event */
@@ -193,7 +192,7 @@ export class Brush {
     } else if ((event.key === " " || event.key === "Enter") && this.model) {
       this.show(this.touch);
       this.begin();
-      this.dab();
+      this.dab([this.touch]);
       this.end();
     } else if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) this.undo();
     else if (event.key === "Escape") {
@@ -261,13 +260,15 @@ export class Brush {
     );
   }
 
-  /** Touch the face. */
-  dab() {
-    const { strokes, nearest, touch, tool } = this;
+  /** Touch the face. @param {Touch[]} touches */
+  dab(touches) {
+    const { strokes, nearest, tool } = this;
     if (!strokes || !nearest) return;
-    if (tool === "erase") strokes.erase(touch);
-    else if (tool === "colour") strokes.dye(touch, channelsOf(this.dye.value));
-    else strokes.shade(touch, tool === "lighten" ? 1 : -1, this.base);
+    for (const touch of touches) {
+      if (tool === "erase") strokes.erase(touch);
+      else if (tool === "colour") strokes.dye(touch, channelsOf(this.dye.value));
+      else strokes.shade(touch, tool === "lighten" ? 1 : -1, this.base);
+    }
     nearest.want(strokes);
     this.arrived = false;
     this.steps = 0;
@@ -363,7 +364,8 @@ export class Brush {
     }
     const share = (now - this.released) / FADE_MS;
     const left = this.painting === undefined ? Math.max(0, 1 - share) : 1;
-    const shown = this.tool === "erase" ? Math.max(GHOST, left) : left;
+    const erasing = this.tool === "erase";
+    const shown = erasing ? Math.max(GHOST, left) : left;
     const { data } = this.told.face.image;
     const { firmness, wanted, channels, width, height } = strokes;
     const image = new ImageData(width, height);
@@ -376,7 +378,7 @@ export class Brush {
         missing = Math.max(missing, Math.abs(value - data[4 * pixel + channel]) / 255);
       }
       // Half a stroke's own change, and it is there in full.
-      const open = this.tool === "erase" ? 1 : Math.min(1, 4 * missing);
+      const open = erasing ? 1 : Math.min(1, 4 * missing);
       image.data[4 * pixel + 3] = 255 * firm * shown * open;
     });
     this.context.putImageData(image, 0, 0);
