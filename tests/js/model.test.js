@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { latentPoint, readHeader, unpack } from "../../ui/browser/model.js";
+import { latentPoint, unpack } from "../../ui/browser/model.js";
+import { readHeader } from "../../ui/browser/packed.js";
 
 const HEADER = {
   channel: "pad",

@@ -148,63 +148,6 @@ class Enlarging {
 }
 
 /**
- * Each square of four pixels as four channels of one, with zeros beyond the image: what an
- * `Enlarging` undoes.
- *
- * @param {Float64Array} planes  Each channel's rows, one channel after the other.
- * @param {number} channels
- * @param {number} height
- * @param {number} width
- */
-export function folded(planes, channels, height, width) {
-  const [rows, columns] = [Math.ceil(height / 2), Math.ceil(width / 2)];
-  const values = new Float64Array(4 * channels * rows * columns);
-  for (let channel = 0; channel < channels; channel++) {
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const output = 4 * channel + 2 * (y & 1) + (x & 1);
-        values[(output * rows + (y >> 1)) * columns + (x >> 1)] =
-          planes[(channel * height + y) * width + x];
-      }
-    }
-  }
-  return values;
-}
-
-/**
- * A convolution of planes, as large as they are, with zeros beyond them.
- *
- * @param {Float64Array} planes  Each channel's rows, one channel after the other.
- * @param {Layer} layer  The weight is outputs × channels × 3 × 3.
- * @param {number} height
- * @param {number} width
- */
-export function convolved(planes, { weight, bias }, height, width) {
-  const size = height * width;
-  const channels = planes.length / size;
-  const values = new Float64Array(bias.length * size);
-  let w = 0;
-  bias.forEach((own, output) => {
-    const target = values.subarray(output * size, (output + 1) * size).fill(own);
-    for (let channel = 0; channel < channels; channel++) {
-      for (let down = -1; down < 2; down++) {
-        for (let across = -1; across < 2; across++) {
-          const kernel = weight[w++];
-          const right = Math.min(width, width - across);
-          for (let y = Math.max(0, -down); y < Math.min(height, height - down); y++) {
-            const source = channel * size + (y + down) * width + across;
-            for (let x = Math.max(0, -across); x < right; x++) {
-              target[y * width + x] += kernel * planes[source + x];
-            }
-          }
-        }
-      }
-    }
-  });
-  return values;
-}
-
-/**
  * How many weights and biases each layer has.
  *
  * @param {number[]} sizes  The latents, then what each layer gives.

@@ -3,9 +3,8 @@
 /** @import { Convolution } from "./convolution.js" */
 /** @import { Layer } from "./decoder.js" */
 
-import { convolved, folded } from "./convolution.js";
 import { activations, affine } from "./decoder.js";
-import { readHeader } from "./model.js";
+import { Packed } from "./packed.js";
 
 export class Encoder {
   /**
@@ -49,6 +48,63 @@ export class Encoder {
       deviation: x.slice(latents).map((logVar) => Math.exp(logVar / 2)),
     };
   }
+}
+
+/**
+ * Each square of four pixels as four channels of one, with zeros beyond the image: what an
+ * `Enlarging` undoes.
+ *
+ * @param {Float64Array} planes  Each channel's rows, one channel after the other.
+ * @param {number} channels
+ * @param {number} height
+ * @param {number} width
+ */
+function folded(planes, channels, height, width) {
+  const [rows, columns] = [Math.ceil(height / 2), Math.ceil(width / 2)];
+  const values = new Float64Array(4 * channels * rows * columns);
+  for (let channel = 0; channel < channels; channel++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const output = 4 * channel + 2 * (y & 1) + (x & 1);
+        values[(output * rows + (y >> 1)) * columns + (x >> 1)] =
+          planes[(channel * height + y) * width + x];
+      }
+    }
+  }
+  return values;
+}
+
+/**
+ * A convolution of planes, as large as they are, with zeros beyond them.
+ *
+ * @param {Float64Array} planes  Each channel's rows, one channel after the other.
+ * @param {Layer} layer  The weight is outputs × channels × 3 × 3.
+ * @param {number} height
+ * @param {number} width
+ */
+function convolved(planes, { weight, bias }, height, width) {
+  const size = height * width;
+  const channels = planes.length / size;
+  const values = new Float64Array(bias.length * size);
+  let w = 0;
+  bias.forEach((own, output) => {
+    const target = values.subarray(output * size, (output + 1) * size).fill(own);
+    for (let channel = 0; channel < channels; channel++) {
+      for (let down = -1; down < 2; down++) {
+        for (let across = -1; across < 2; across++) {
+          const kernel = weight[w++];
+          const right = Math.min(width, width - across);
+          for (let y = Math.max(0, -down); y < Math.min(height, height - down); y++) {
+            const source = channel * size + (y + down) * width + across;
+            for (let x = Math.max(0, -across); x < right; x++) {
+              target[y * width + x] += kernel * planes[source + x];
+            }
+          }
+        }
+      }
+    }
+  });
+  return values;
 }
 
 /** An encoder that begins with convolutions of squares folded into channels. */
@@ -100,20 +156,13 @@ export class ConvolutionalEncoder extends Encoder {
  * @param {ArrayBuffer} buffer
  */
 export function unpackEncoder(buffer) {
-  const { header, end } = readHeader(new Uint8Array(buffer));
-  let offset = end;
-  /** @param {number} count */
-  const floats = (count) => {
-    const array = new Float32Array(buffer, offset, count);
-    offset += array.byteLength;
-    return array;
-  };
-  const { shape, sizes, kernels = [], convolution, activation } = header;
+  const packed = new Packed(buffer);
+  const { shape, sizes, kernels = [], convolution, activation } = packed.header;
   // Of those of convolutions the header says how many values each weight's rows have.
   const layers = sizes.slice(1).map((width, depth) => ({
-    weight: floats(width * (convolution ? kernels[depth] : sizes[depth])),
-    bias: floats(width),
+    weight: packed.floats(width * (convolution ? kernels[depth] : sizes[depth])),
+    bias: packed.floats(width),
   }));
   if (!convolution) return new Encoder(shape, layers, activation);
-  return new ConvolutionalEncoder(shape, layers, convolution, floats(sizes[0]), activation);
+  return new ConvolutionalEncoder(shape, layers, convolution, packed.floats(sizes[0]), activation);
 }

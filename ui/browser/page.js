@@ -6,9 +6,9 @@
 /** @import { Wish } from "./page_link.js" */
 
 import { find } from "./dom.js";
-import { readHeader } from "./model.js";
 import { unpackEncoder } from "./encoder.js";
 import { OwnFace } from "./own_face.js";
+import { readHeader } from "./packed.js";
 import { drawMean } from "./paint.js";
 import { fitting, readLink, writtenLink } from "./page_link.js";
 import { Sheet } from "./sheet.js";

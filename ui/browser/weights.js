@@ -1,6 +1,6 @@
 /** The door by which a model's bytes come: it lays them on the shelf for the pad of a channel. */
 
-import { readHeader } from "./model.js";
+import { readHeader } from "./packed.js";
 import { theShelf } from "./shelf.js";
 
 /** @param {{data: unknown}} component */

@@ -1,0 +1,50 @@
+/** A network as Python packs it: what is said of it, and its numbers. */
+
+/** @import { Convolution } from "./convolution.js" */
+
+/**
+ * @typedef {object} Header  What Python says of a model, before its arrays.
+ * @property {string} channel  The pad that it is for.
+ * @property {string} model  What stays the same while it trains.
+ * @property {string} version  What changes with its weights.
+ * @property {number[]} shape  An image's height and width, and 3 if it has colours.
+ * @property {number[]} sizes  The latents, the units of each hidden layer, what the head gives.
+ * @property {number} points  How many means of the posterior there are.
+ * @property {number} unit  What one step of a mean is worth.
+ * @property {number} extent  The half-width of its plane.
+ * @property {string} [activation]  What follows each hidden layer, tanh if it says nothing.
+ * @property {Convolution} [convolution]  Of a decoder that is no perceptron.
+ * @property {number[]} [kernels]  Of an encoder of convolutions, the values in each weight's rows.
+ * @property {string} [likelihood]  The name of its likelihood, Gaussian if there is none.
+ * @property {number} [freedom]  The degrees of freedom of Student's t.
+ */
+
+/**
+ * What is said of a packed model.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {{header: Header, end: number}}  The header, and where the arrays begin.
+ */
+export function readHeader(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const text = new TextDecoder().decode(bytes.subarray(4, 4 + length));
+  return { header: JSON.parse(text), end: 4 + length };
+}
+
+/** Its numbers, in the order in which they lie. */
+export class Packed {
+  /** @param {ArrayBuffer} buffer */
+  constructor(buffer) {
+    const { header, end } = readHeader(new Uint8Array(buffer));
+    this.buffer = buffer;
+    this.header = header;
+    this.offset = end;
+  }
+
+  /** @param {number} count */
+  floats(count) {
+    const array = new Float32Array(this.buffer, this.offset, count);
+    this.offset += array.byteLength;
+    return array;
+  }
+}
