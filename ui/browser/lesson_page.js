@@ -3,21 +3,10 @@
 import { find } from "./dom.js";
 import { Lesson } from "./lesson.js";
 import { theShelf } from "./shelf.js";
-import { unsqueezed } from "./transport.js";
+import { carried } from "./transport.js";
 
 /** The step that the address names, counted from 1. */
 const stepInHash = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1]) || 1;
-
-/**
- * A network's bytes in the page.
- *
- * @param {Document} root
- * @param {string} part
- */
-function networkIn(root, part) {
-  const held = find(root, `.model [data-part=${part}]`, HTMLScriptElement);
-  return unsqueezed(held.text, Number(held.dataset.bytes));
-}
 
 /**
  * Bring a lesson to life.
@@ -28,8 +17,8 @@ export async function openLesson(root) {
   const box = find(root, ".lesson", HTMLElement);
   try {
     const [decoder, encoder] = await Promise.all([
-      networkIn(root, "decoder"),
-      networkIn(root, "encoder"),
+      carried(root, "decoder"),
+      carried(root, "encoder"),
     ]);
     theShelf().lesson = JSON.parse(find(root, ".later", HTMLScriptElement).text);
     for (const one of root.querySelectorAll(".in-app")) {

@@ -15,7 +15,7 @@ import { Sheet } from "./sheet.js";
 import { ROOMY_SLIDERS } from "./sliders.js";
 import { openPad } from "./standalone.js";
 import { take } from "./take.js";
-import { unsqueezed } from "./transport.js";
+import { carried } from "./transport.js";
 
 /** About the side of a saved face. */
 const SAVED_PIXELS = 512;
@@ -91,7 +91,8 @@ class SharedPage {
       const { dataset } = /** @type {HTMLElement} */ (card);
       /** @type {HTMLElement} */ (card).hidden = dataset.name !== name;
     }
-    const buffer = await bytesOf(element, "decoder");
+    // What is damaged is told by the pad.
+    const buffer = await carried(element, "decoder").catch(() => new ArrayBuffer(0));
     // Another may have been chosen meanwhile.
     if (this.chosen !== place) return;
     this.furnish(buffer);
@@ -241,17 +242,6 @@ class SharedPage {
 }
 
 /**
- * Some bytes of a model in the page.
- *
- * @param {Element} element
- * @param {string} part
- */
-async function bytesOf(element, part) {
-  const held = find(element, `[data-part=${part}]`, HTMLScriptElement);
-  return unsqueezed(held.text, Number(held.dataset.bytes)).catch(() => new ArrayBuffer(0));
-}
-
-/**
  * The directions with names that travelled with a model.
  *
  * @param {Element} element
@@ -277,7 +267,7 @@ function axesOf(element, latents) {
 async function encoderOf(element) {
   if (!element.querySelector("[data-part=encoder]")) return undefined;
   try {
-    return unpackEncoder(await bytesOf(element, "encoder"));
+    return unpackEncoder(await carried(element, "encoder"));
   } catch (error) {
     console.error(error);
     return undefined;

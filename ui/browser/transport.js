@@ -1,5 +1,7 @@
 /** Bytes that travel as text in a document. */
 
+import { find } from "./dom.js";
+
 /**
  * The bytes that Python squeezed: the four bytes of each number lie apart, compressed, in base 64.
  *
@@ -7,7 +9,7 @@
  * @param {number} length  How many bytes there are.
  * @returns {Promise<ArrayBuffer>}
  */
-export async function unsqueezed(text, length) {
+async function unsqueezed(text, length) {
   const held = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
   const stream = new Blob([held]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -20,4 +22,15 @@ export async function unsqueezed(text, length) {
     bytes[4 * i + 3] = planes[3 * count + i];
   }
   return bytes.buffer.slice(0, length);
+}
+
+/**
+ * A network's bytes in a page.
+ *
+ * @param {ParentNode} root  What holds the model.
+ * @param {string} part  `decoder` or `encoder`.
+ */
+export async function carried(root, part) {
+  const held = find(root, `[data-part=${part}]`, HTMLScriptElement);
+  return unsqueezed(held.text, Number(held.dataset.bytes));
 }
