@@ -214,6 +214,35 @@ def test_darts_fall_as_the_prior_says(lesson, app):
         assert share == pytest.approx(expected, abs=6 * np.sqrt(expected * (1 - expected) / 1001))
 
 
+def test_another_model_has_the_lesson_alone(lesson, app):
+    page = opened(lesson, app, "")
+    box = page.locator(".lesson")
+    first = box.evaluate_handle("box => box.getRootNode().host.visageLesson.lesson")
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name="olivetti").click()
+    expect(box.locator("canvas.mean").first).to_have_attribute("width", "23")
+    assert box.count() == 1
+    known = first.evaluate("lesson => lesson.steps[0].darts.length")
+    page.get_by_role("button", name="Throw a dart").click()
+    expect(page.locator(".thrown")).to_have_text("2 darts")
+    assert first.evaluate("lesson => lesson.steps[0].darts.length") == known
+    # Nor does it draw again, whatever changes in the page.
+    colours = "lesson => { lesson.palette = {}; document.documentElement.lang = 'en-GB'; }"
+    first.evaluate(colours)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert first.evaluate("lesson => Object.keys(lesson.palette)") == []
+
+
+def test_what_is_drawn_has_the_colours_of_the_theme_that_is_in_force(lesson, app):
+    page = opened(lesson, app, "")
+    box = page.locator(".lesson")
+    box.evaluate("box => box.parentElement.style.setProperty('--st-text-color', 'rgb(1, 2, 3)')")
+    page.wait_for_function(
+        """box => box.getRootNode().host.visageLesson.lesson.palette.ink === "rgb(1, 2, 3)" """,
+        arg=box.element_handle(),
+    )
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_step_fits_a_phone(browser: Browser, app, scheme):
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
