@@ -42,3 +42,20 @@ export function theShelf() {
   page.visageShelf ??= new Shelf();
   return page.visageShelf;
 }
+
+/**
+ * Lay what Python has sent for the pad of a channel on the shelf, and tell the pad.
+ *
+ * @param {"arrows" | "axes" | "labels"} board  Where it lies.
+ * @param {{channel: string}} data
+ * @returns {() => void}  Takes it away again.
+ */
+export function lay(board, data) {
+  const shelf = theShelf();
+  const held = /** @type {Map<string, unknown>} */ (shelf[board]);
+  held.set(data.channel, data);
+  shelf.dispatchEvent(new Event(`${data.channel} ${board}`));
+  return () => {
+    if (held.get(data.channel) === data) held.delete(data.channel);
+  };
+}
