@@ -200,7 +200,7 @@ def evaluate(
     def at_once(samples: int) -> int:
         return min(CHUNK, max(1, DECODED_PIXELS // (samples * model.pixels)))
 
-    device = next(model.parameters()).device
+    device = model.mean_image.device
     generator = torch.Generator().manual_seed(seed)
     columns: dict[str, list[torch.Tensor]] = {}
     drawn = max(samples, importance_samples)

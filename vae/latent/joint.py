@@ -198,7 +198,7 @@ def likelihoods(model: VAE, x: Tensor, z: Tensor) -> Tensor:
     Returns:
         In nats, (N, n); −∞ where a decoder's numbers overflow.
     """
-    device = next(model.parameters()).device
+    device = model.mean_image.device
     found = []
     with torch.inference_mode():
         # A Gaussian and nothing that is one with more to it.

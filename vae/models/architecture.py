@@ -7,6 +7,7 @@ Named in :data:`KINDS` it can be chosen, trained, stored, loaded and shown.
 
 __all__ = [
     "AUTO",
+    "BROUGHT",
     "KINDS",
     "PERCEPTRONS_VALUES",
     "Architecture",
@@ -23,12 +24,16 @@ from typing import Any
 
 from vae.errors import VisageError
 from vae.models.conv import SIDES, Conv
+from vae.models.foreign.networks import Onnx
 from vae.models.gated import Gated
-from vae.models.likelihoods import LIKELIHOODS
+from vae.models.likelihoods import LIKELIHOODS, STATED
 from vae.models.mlp import MLP
 from vae.models.network import Networks
 
 KINDS: dict[str, type[Networks]] = {kind.kind: kind for kind in (MLP, Conv, Gated)}
+
+# Those that are brought and not trained here: nobody chooses them for a run.
+BROUGHT: dict[str, type[Networks]] = {kind.kind: kind for kind in (Onnx,)}
 
 # The kind that is told by the images' size, and up to how many values an image it is a perceptron.
 AUTO = "auto"
@@ -51,7 +56,8 @@ class Architecture:
         latent_dim: The number K of latent dimensions.
         network: The kind of encoder and decoder, with what was chosen of it.
         likelihood: What the decoder's mean and log-variance are the parameters of, by its name in
-            :data:`vae.models.likelihoods.LIKELIHOODS`.
+            :data:`vae.models.likelihoods.LIKELIHOODS`, or of a model that was brought in
+            :data:`vae.models.likelihoods.STATED`.
 
     Raises:
         VisageError: A size that no model can have, or a likelihood that there is not.
@@ -63,9 +69,10 @@ class Architecture:
     likelihood: str = "gaussian"
 
     def __post_init__(self):
-        if self.likelihood not in LIKELIHOODS:
+        likelihoods = STATED if self.network.kind in BROUGHT else LIKELIHOODS
+        if self.likelihood not in likelihoods:
             raise VisageError(
-                f"A likelihood is one of {', '.join(LIKELIHOODS)}, not '{self.likelihood}'."
+                f"A likelihood is one of {', '.join(likelihoods)}, not '{self.likelihood}'."
             )
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
         check_sizes(self.image_shape, self.latent_dim)
@@ -91,7 +98,7 @@ class Architecture:
             raise VisageError("It tells no image shape or no network.")
         if not isinstance(latent_dim, int):
             raise VisageError("It tells no number of latents.")
-        kind = _kind(str(network.get("network")))
+        kind = _kind(str(network.get("network")), {**KINDS, **BROUGHT})
         fields = dataclasses.fields(kind)
         names = {field.name for field in fields}
         chosen = {name: value for name, value in network.items() if name in names}
@@ -124,7 +131,7 @@ class Architecture:
     @property
     def weights(self) -> int:
         """The number of parameters."""
-        likelihood = LIKELIHOODS[self.likelihood].weight_count(self.image_shape)
+        likelihood = STATED[self.likelihood].weight_count(self.image_shape)
         return self.network.weights(self.image_shape, self.latent_dim) + likelihood
 
 
@@ -140,15 +147,15 @@ def networks(name: str, choices: Mapping[str, Any]) -> Networks:
     Raises:
         VisageError: There is no such kind, or it can't be as it was chosen.
     """
-    kind = _kind(name)
+    kind = _kind(name, KINDS)
     names = {field.name for field in dataclasses.fields(kind)}
     return kind(**{name: value for name, value in choices.items() if name in names})
 
 
-def _kind(name: str) -> type[Networks]:
-    if name not in KINDS:
-        raise VisageError(f"A network is one of {', '.join(KINDS)}, not '{name[:100]}'.")
-    return KINDS[name]
+def _kind(name: str, kinds: Mapping[str, type[Networks]]) -> type[Networks]:
+    if name not in kinds:
+        raise VisageError(f"A network is one of {', '.join(kinds)}, not '{name[:100]}'.")
+    return kinds[name]
 
 
 def check_sizes(image_shape: Sequence[object], latent_dim: object) -> None:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from vae.errors import VisageError
 from vae.files import replacing
-from vae.models.architecture import Architecture
+from vae.models.architecture import BROUGHT, Architecture
 from vae.models.card import ModelCard
 from vae.models.vae import VAE, Gaussian
 
@@ -32,7 +32,9 @@ from vae.models.vae import VAE, Gaussian
 # likelihoods alone, and stays that of models which have one: earlier versions read them as well.
 # Format 4 is of networks with a choice that earlier versions don't know of, as of an activation:
 # they would take it for what it was before there was a choice.
-FORMAT_VERSION = 4
+# Format 5 is of models that somebody else trained, whose networks earlier versions don't know.
+FORMAT_VERSION = 5
+CHOICE_FORMAT = 4
 LIKELIHOOD_FORMAT = 3
 GAUSSIAN_FORMAT = 2
 
@@ -111,7 +113,10 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
         info, architecture = _read(file, path)
         with torch.device("meta"):
             model = VAE.of(architecture)
-        shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}
+        weights = model.state_dict()
+        shapes = {name: list(weight.shape) for name, weight in weights.items()}
+        # Files of strangers are kept as bytes; everything else is numbers.
+        files = {name for name, weight in weights.items() if weight.dtype == torch.uint8}
         if info["format_version"] == 1:
             shapes = {name: shapes[name] for name, _ in model.named_parameters()}
         names = set(file.keys())
@@ -120,8 +125,9 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
             raise _foreign(path, "its tensors are not those of the model that it describes")
         for name in names:
             entry = file.get_slice(name)
-            if entry.get_dtype() != "F32":
-                raise _foreign(path, f"{name} is {entry.get_dtype()}, not 32-bit floats")
+            wanted, in_words = ("U8", "bytes") if name in files else ("F32", "32-bit floats")
+            if entry.get_dtype() != wanted:
+                raise _foreign(path, f"{name} is {entry.get_dtype()}, not {in_words}")
             shape = entry.get_shape()
             if name in shapes and shape != shapes[name]:
                 raise _foreign(path, f"{name} is {_said(shape)}, not {_said(shapes[name])}")
@@ -143,7 +149,8 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
             "latent_shift": torch.zeros(model.latent_dim),
             "latent_scale": torch.ones(model.latent_dim),
         }
-    if not all(weights[name].isfinite().all() for name, _ in model.named_buffers()):
+    numbers = [name for name, _ in model.named_buffers() if name not in files]
+    if not all(weights[name].isfinite().all() for name in numbers):
         raise _foreign(path, "its mean image or its latents' coordinates are not all numbers")
     if not (weights["latent_scale"] > 0).all():
         raise _foreign(path, "its latents' scale is not above 0")
@@ -214,11 +221,13 @@ def _read(file: safe_open, path: str | os.PathLike) -> tuple[dict, Architecture]
 def _format_of(architecture: Architecture) -> int:
     """The earliest format that tells all of it."""
     network = architecture.network
+    if network.kind in BROUGHT:
+        return FORMAT_VERSION
     if any(
         field.metadata.get("came_later") and getattr(network, field.name) != field.default
         for field in dataclasses.fields(network)
     ):
-        return FORMAT_VERSION
+        return CHOICE_FORMAT
     return GAUSSIAN_FORMAT if architecture.likelihood == "gaussian" else LIKELIHOOD_FORMAT
 
 

@@ -23,12 +23,15 @@ __all__ = [
     "LIKELIHOODS",
     "MOST_CORRELATED",
     "NEIGHBOURS",
+    "STATED",
+    "Bernoulli",
     "Correlated",
     "Distribution",
     "Gauss",
     "Likelihood",
     "Logistic",
     "Student",
+    "Unstated",
     "bits_per_dimension",
 ]
 
@@ -105,12 +108,14 @@ class Likelihood(nn.Module):
         in_words: What it is, for whoever chooses it.
         is_mass: Whether it gives probabilities of 256 levels, not densities.
         is_staged: Whether its weights are learnt in a stage of its own, with the mean frozen.
+        is_stated: Whether it is one at all; without, nothing can be told in nats.
     """
 
     name: ClassVar[str]
     in_words: ClassVar[str]
     is_mass: ClassVar[bool] = False
     is_staged: ClassVar[bool] = False
+    is_stated: ClassVar[bool] = True
 
     def __init__(self, image_shape: Sequence[int]):
         super().__init__()
@@ -421,9 +426,86 @@ class CorrelatedDistribution:
         return self.mean + residual.reshape(*batch, pixels)
 
 
+class Bernoulli(Likelihood):
+    r"""Each value is the probability of white, :math:`\sum_i x_i \log \mu_i +
+    (1 - x_i) \log (1 - \mu_i)`.
+
+    Of images in black and white it is a log-probability. Of grey ones it is the cross-entropy that
+    many train by all the same, and no density of them.
+    """
+
+    name = "bernoulli"
+    in_words = "each value is the probability of white: the cross-entropy that many train by"
+    is_mass = True
+
+    def given(self, parameters: Gaussian) -> "BernoulliDistribution":
+        return BernoulliDistribution(parameters.mean)
+
+
+@dataclass(frozen=True)
+class BernoulliDistribution:
+    """As :class:`Distribution`."""
+
+    mean: Tensor
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter((self.mean, self.log_var))
+
+    @property
+    def log_var(self) -> Tensor:
+        white = self._white()
+        return (white * (1 - white)).log()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        white = self._white()
+        return (x * white.log() + (1 - x) * (-white).log1p()).sum(dim=-1)
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Black and white: white where the noise's place in its own distribution is below."""
+        return (torch.special.ndtr(noise) < self.mean).to(self.mean)
+
+    def _white(self) -> Tensor:
+        return self.mean.clamp(1e-6, 1 - 1e-6)
+
+
+class Unstated(Likelihood):
+    """None: a decoder that gives an image, of which nobody has said what noise is around it."""
+
+    name = "none"
+    in_words = "none: images without noise around them, and so no nats"
+    is_stated = False
+
+    def given(self, parameters: Gaussian) -> "UnstatedDistribution":
+        return UnstatedDistribution(*parameters)
+
+
+class UnstatedDistribution(NamedTuple):
+    """As :class:`Distribution`, of which no density is known; its variance is a guess."""
+
+    mean: Tensor
+    log_var: Tensor
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Raises VisageError."""
+        raise VisageError(
+            "This model states no likelihood of its images, so there are no nats: open it again "
+            "with --likelihood gaussian and --std, or bernoulli."
+        )
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """The mean: no noise is known."""
+        return self.mean
+
+
 # By the name that is stored with a model, in the order in which they are offered.
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     kind.name: kind for kind in (Gauss, Student, Correlated, Logistic)
+}
+
+# And those that a model from elsewhere may have, of which somebody states what it was trained by.
+STATED: dict[str, type[Likelihood]] = {
+    **LIKELIHOODS,
+    **{kind.name: kind for kind in (Bernoulli, Unstated)},
 }
 
 

@@ -122,9 +122,21 @@ class Network(nn.Module):
     Attributes:
         activation: What lies between the layers that :meth:`layers` tells of, if it tells of any,
             by its name in :data:`vae.models.mlp.ACTIVATIONS`.
+        is_there: False of what stands for a network that a model does not have.
+        knows_variance: Whether the log-variance is its own word, and not one number for all.
+        is_exact: Whether its derivatives are. Otherwise they are differences of what it answers,
+            each of which costs two passes for each of its inputs.
     """
 
     activation: str = "tanh"
+    is_there: bool = True
+    knows_variance: bool = True
+    is_exact: bool = True
+
+    @property
+    def least_step(self) -> float:
+        """The distance over which its derivatives are differences; 0 where they are exact."""
+        return 0.0
 
     def forward(self, x: Tensor) -> Gaussian:
         """The Gaussian given x. Shapes: (*, in_features) -> (*, D) each."""

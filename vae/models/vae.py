@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vae.models.architecture import Architecture
 from vae.models.gaussian import Gaussian
-from vae.models.likelihoods import LIKELIHOODS, Distribution, Likelihood
+from vae.models.likelihoods import STATED, Distribution, Likelihood
 from vae.models.mlp import MLP
 from vae.models.network import Network
 
@@ -83,7 +83,7 @@ class VAE(nn.Module):
         sizes = architecture.image_shape, architecture.latent_dim
         self.encoder: Network = architecture.network.encoder(*sizes)
         self.decoder: Network = architecture.network.decoder(*sizes)
-        likelihood = LIKELIHOODS[architecture.likelihood]
+        likelihood = STATED[architecture.likelihood]
         self.likelihood: Likelihood = likelihood(architecture.image_shape)
         self.register_buffer("mean_image", torch.zeros(self.pixels))
         self.register_buffer("latent_shift", torch.zeros(self.latent_dim))
@@ -103,6 +103,27 @@ class VAE(nn.Module):
     def pixels(self) -> int:
         """The number D of values in one flattened image."""
         return self.architecture.pixels
+
+    @property
+    def can_encode(self) -> bool:
+        """Whether there is an encoder; without one :meth:`encode` raises VisageError."""
+        return self.encoder.is_there
+
+    @property
+    def why_no_nats(self) -> str:
+        """Why no ELBO and no likelihood can be told of it, in a sentence; empty where they can."""
+        if not self.likelihood.is_stated:
+            return (
+                "It states no likelihood of its images, so there are no nats: open it again with "
+                "--likelihood gaussian and --std, or bernoulli."
+            )
+        if not self.encoder.is_there:
+            return "It has no encoder, so there is no ELBO: open it again with its encoder."
+        if not self.encoder.knows_variance:
+            return (
+                "Its encoder gives a mean and no variance, so there is no posterior, and no ELBO."
+            )
+        return ""
 
     def encode(self, x: Tensor) -> Gaussian:
         """The approximate posterior q(z|x). Shapes: (*, D) in [0, 1] -> (*, K) each."""
