@@ -148,8 +148,9 @@ def page(
     cards = [
         _card(name, checkpoint, alone=len(models) == 1) for name, checkpoint in models.items()
     ]
+    # WebAssembly is what the script computes with; of other text it can make no code.
     policy = (
-        f"default-src 'none'; script-src '{_digest(parts.script)}'; "
+        f"default-src 'none'; script-src '{_digest(parts.script)}' 'wasm-unsafe-eval'; "
         f"style-src '{_digest(parts.style)}'; img-src data: blob:; media-src blob:; "
         "base-uri 'none'; form-action 'none'"
     )

@@ -151,57 +151,65 @@ def settled(page: Page, z: list[float], pins: int = 0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("latent_dim", "hidden_dims", "image_shape", "activation"),
+    ("latent_dim", "hidden_dims", "image_shape", "activation", "has_simd"),
     [
-        (2, (200,), (28, 20), "tanh"),
-        (2, (200, 150), (28, 20), "tanh"),
-        (10, (200,), (28, 20), "tanh"),
-        (10, (199, 201), (28, 20), "tanh"),
-        (3, (50, 40, 30), (12, 9, 3), "tanh"),
-        (1, (7,), (5, 3), "tanh"),
-        (2, (200, 150), (28, 20), "relu"),
-        (10, (199, 201), (28, 20), "silu"),
+        (2, (200,), (28, 20), "tanh", True),
+        (2, (200, 150), (28, 20), "tanh", True),
+        (10, (200,), (28, 20), "tanh", True),
+        (10, (199, 201), (28, 20), "tanh", True),
+        (10, (199, 201), (28, 20), "tanh", False),
+        (3, (50, 40, 30), (12, 9, 3), "tanh", True),
+        (1, (7,), (5, 3), "tanh", True),
+        (2, (200, 150), (28, 20), "relu", True),
+        (10, (199, 201), (28, 20), "silu", True),
     ],
 )
 def test_browser_and_pytorch_decode_the_same(
-    browser, latent_dim, hidden_dims, image_shape, activation
+    browser, latent_dim, hidden_dims, image_shape, activation, has_simd
 ):
     made = checkpoint(latent_dim, hidden_dims, image_shape, activation=activation)
     z = torch.rand(1000, latent_dim, generator=torch.Generator().manual_seed(1)) * 12 - 6
-    mean, deviation = decoded(browser, made, z)
+    mean, deviation = decoded(browser, made, z, has_simd)
     expected = made.model.decode(z)
     assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
     assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("shape", "width", "activation"),
+    ("shape", "width", "activation", "has_simd"),
     [
-        ((64, 64, 3), "medium", "tanh"),
-        ((64, 64, 3), "large", "silu"),
-        ((28, 21), "small", "relu"),
-        ((112, 92), "small", "tanh"),
+        ((64, 64, 3), "medium", "tanh", True),
+        ((64, 64, 3), "medium", "tanh", False),
+        ((64, 64, 3), "large", "silu", True),
+        ((28, 21), "small", "relu", True),
+        ((112, 92), "small", "tanh", True),
     ],
 )
-def test_browser_and_pytorch_convolve_the_same(browser, shape, width, activation):
+def test_browser_and_pytorch_convolve_the_same(browser, shape, width, activation, has_simd):
     made = convolutional(shape, width, activation)
     z = torch.rand(12, 2, generator=torch.Generator().manual_seed(1)) * 12 - 6
-    mean, deviation = decoded(browser, made, z)
+    mean, deviation = decoded(browser, made, z, has_simd)
     expected = made.model.decode(z)
     assert np.ptp(mean, axis=0).mean() > 0.05, "faces that hardly differ prove nothing"
     assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
     assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
 
 
-def decoded(browser: Browser, made: Checkpoint, z: torch.Tensor) -> np.ndarray:
+def decoded(
+    browser: Browser, made: Checkpoint, z: torch.Tensor, has_simd: bool = True
+) -> np.ndarray:
     """Mean and deviation at z as the browser's own decoder has them, (2, B, D)."""
     page = browser.new_page()
+    if not has_simd:
+        # What a browser without SIMD says of the kernel.
+        page.evaluate("WebAssembly.validate = () => false")
     found = page.evaluate(
-        """async ({ script, packed, points }) => {
+        """async ({ script, packed, points, hasSimd }) => {
             const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
             const { unpack } = await import(source);
             const raw = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
             const { decoder } = unpack(raw.buffer);
+            if (("wasm" in decoder.numbers) !== hasSimd) throw new Error("It computes otherwise.");
             const found = points.map((z) => {
                 const { mean, deviation } = decoder.decode(Float32Array.from(z), true);
                 return [...mean, ...deviation];
@@ -213,6 +221,7 @@ def decoded(browser: Browser, made: Checkpoint, z: torch.Tensor) -> np.ndarray:
             "script": script("model.js"),
             "packed": base64.b64encode(pack(made, "pad", "model", "1")).decode(),
             "points": z.tolist(),
+            "hasSimd": has_simd,
         },
     )
     page.close()
@@ -794,7 +803,13 @@ class Heap:
         metrics = self.session.send("Performance.getMetrics")["metrics"]
         names = "JSHeapUsedSize", "JSEventListeners", "Nodes"
         found = {metric["name"]: metric["value"] for metric in metrics if metric["name"] in names}
-        kinds = "HTMLCanvasElement", "ResizeObserver", "AbortController", "ShadowRoot"
+        kinds = (
+            "HTMLCanvasElement",
+            "ResizeObserver",
+            "AbortController",
+            "ShadowRoot",
+            "WebAssembly.Memory",
+        )
         return found | {kind: self.count(kind) for kind in kinds}
 
     def count(self, kind: str) -> int:

@@ -10,10 +10,10 @@ const SHAPE = [6, 5];
 
 function modelOf(latents, shape = SHAPE, points = new Float32Array()) {
   const values = shape.reduce((product, side) => product * side, 1);
-  const decoder = new Decoder(random([latents, 24, 2 * values]));
+  const layers = random([latents, 24, 2 * values]);
   // As sure of its pixels as a trained one is.
-  decoder.head.bias.fill(-7, values);
-  return { decoder, latents, shape, points };
+  layers[1].bias.fill(-7, values);
+  return { decoder: new Decoder(layers), latents, shape, points };
 }
 
 const meanAt = ({ decoder }, z) => Float32Array.from(decoder.decode(z).mean);
@@ -128,7 +128,9 @@ test("any scribble ends at a point, no further out than the model's faces", () =
 
 test("a decoder that breaks down leaves z where it was", () => {
   const model = modelOf(2);
-  model.decoder.head.bias.fill(NaN);
+  const layers = model.decoder.layers();
+  layers[1].bias.fill(NaN);
+  model.decoder = new Decoder(layers);
   const strokes = new Strokes(SHAPE);
   strokes.firmness.fill(1);
   const { z } = answer(model, strokes, Float32Array.of(1, -1));

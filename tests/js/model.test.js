@@ -39,8 +39,9 @@ test("the header is read wherever the bytes begin", () => {
 test("weights and quantised means are where they were put", () => {
   const model = unpack(packed());
   assert.equal(model.latents, 2);
-  assert.deepEqual([...model.decoder.head.weight], [1, 2, 3, 4]);
-  assert.deepEqual([...model.decoder.head.bias], [5, 6]);
+  const [head] = model.decoder.layers();
+  assert.deepEqual([...head.weight], [1, 2, 3, 4]);
+  assert.deepEqual([...head.bias], [5, 6]);
   const expected = [-32.767, 32.767, 0, 0.001, 0.002, 0.003];
   model.points.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-5));
   assert.deepEqual([...latentPoint(model, 1)], [...model.points.slice(2, 4)]);

@@ -3,9 +3,12 @@
  * the four pixels of a square.
  */
 
-/** @import { Layer } from "./decoder.js" */
+/** @import { Layer } from "./dense.js" */
+/** @import { Numbers } from "./numbers.js" */
 
-import { activations, affine, sigmoid, standardDeviation } from "./decoder.js";
+import { standardDeviation } from "./decoder.js";
+import { Dense, laidOut } from "./dense.js";
+import { room } from "./kernel.js";
 
 /**
  * @typedef {object} Convolution  What Python says of such a decoder.
@@ -14,134 +17,142 @@ import { activations, affine, sigmoid, standardDeviation } from "./decoder.js";
  * @property {number} channels  Between two layers.
  */
 
-// A 3 × 3 kernel sees one value beyond each edge; two pixels at once see two beyond the right.
-const BEFORE = 1;
-const BEYOND = 3;
+/** How many values a kernel of 3 × 3 sees of each channel. */
+const SEEN = 9;
 
-const KERNEL = 9;
+/** The kernel computes so many columns at once. */
+const TOGETHER = 8;
 
-/** Planes of values with zeros around them, one for each channel. */
-class Planes {
+/**
+ * Planes of values with zeros around them, one for each channel. A row has one zero behind it,
+ * which is also the one before the next row.
+ */
+export class Planes {
   /**
+   * @param {Numbers} numbers
    * @param {number} channels
    * @param {number} height
    * @param {number} width
    */
-  constructor(channels, height, width) {
+  constructor(numbers, channels, height, width) {
+    this.numbers = numbers;
+    this.channels = channels;
     this.height = height;
     this.width = width;
-    this.channels = channels;
-    this.stride = width + BEYOND;
-    this.size = (height + 2 * BEFORE) * this.stride;
-    // Double precision is what JavaScript computes in: nothing has to be converted.
-    this.values = new Float64Array(channels * this.size);
+    this.stride = width + 1;
+    this.size = (height + 2) * this.stride + 1;
+    // Whoever computes some columns at once also looks behind the last plane.
+    this.first = numbers.take(channels * this.size + 2 * TOGETHER);
   }
 
-  /** @param {Float32Array} cells  Each channel's rows, one channel after the other. */
+  /**
+   * The place of a pixel.
+   *
+   * @param {number} channel
+   * @param {number} y
+   * @param {number} x
+   */
+  at(channel, y, x) {
+    return this.first + channel * this.size + (y + 1) * this.stride + x + 1;
+  }
+
+  /** @param {number} cells  The place of each channel's rows, one channel after the other. */
   fill(cells) {
-    const { height, width, stride, size, values } = this;
-    let place = 0;
+    const { height, width } = this;
+    const { values } = this.numbers;
+    let from = cells;
     for (let channel = 0; channel < this.channels; channel++) {
-      for (let y = 0; y < height; y++) {
-        const row = channel * size + (y + BEFORE) * stride + BEFORE;
-        for (let x = 0; x < width; x++) values[row + x] = cells[place++];
+      for (let y = 0; y < height; y++, from += width) {
+        const to = this.at(channel, y, 0);
+        for (let x = 0; x < width; x++) values[to + x] = values[from + x];
       }
     }
   }
 }
 
-/** A convolution whose channels become pixels, four by four. */
-class Enlarging {
+/** A convolution of planes, as large as they are: a matrix product with each pixel's neighbours. */
+export class Convolving {
   /**
-   * @param {Float32Array} weight  (4 × groups) × channels × 3 × 3.
-   * @param {Float32Array | null} bias  4 × groups.
-   * @param {number} channels  What it takes.
+   * @param {Planes} source  What it takes.
+   * @param {Float32Array} weight  Outputs × channels × 3 × 3.
+   * @param {Float32Array} [bias]  0 if there is none.
    */
-  constructor(weight, bias, channels) {
-    this.channels = channels;
-    const outputs = weight.length / channels / KERNEL;
-    this.bias = Float64Array.from(bias ?? new Float32Array(outputs));
-    // The weights of four channels lie side by side.
-    this.weight = new Float64Array(weight.length);
-    for (let output = 0; output < outputs; output++) {
-      for (let i = 0; i < channels * KERNEL; i++) {
-        const place = ((output >> 2) * channels * KERNEL + i) * 4 + (output & 3);
-        this.weight[place] = weight[output * channels * KERNEL + i];
-      }
+  constructor(source, weight, bias) {
+    const { numbers, channels, height, stride, size } = source;
+    this.source = source;
+    this.depth = channels * SEEN;
+    this.outputs = weight.length / this.depth;
+    this.groups = Math.ceil(this.outputs / 4);
+    this.stride = stride;
+    // In the zeros between two rows it gives what nobody looks at.
+    this.columns = TOGETHER * Math.ceil((height * stride) / TOGETHER);
+    this.weight = laidOut(numbers, weight, this.outputs, this.depth);
+    this.bias = numbers.take(4 * this.groups);
+    if (bias) numbers.values.set(bias, this.bias);
+    this.places = numbers.take(this.depth);
+    for (let k = 0; k < this.depth; k++) {
+      const [channel, seen] = [Math.floor(k / SEEN), k % SEEN];
+      const place = channel * size + Math.floor(seen / 3) * stride + (seen % 3);
+      numbers.wholes[this.places + k] = 4 * place;
     }
+    this.y = numbers.take(4 * this.groups * this.columns);
+  }
+
+  /** Its outputs, row by row of `columns`, of which the first are the planes'. */
+  apply() {
+    const { numbers, first } = this.source;
+    const { weight, bias, groups, places, depth, y, columns } = this;
+    numbers.product(weight, bias, groups, places, depth, first, y, columns);
+  }
+
+  /** @param {string} activation  The name of what follows. */
+  activate(activation) {
+    this.source.numbers.curve(activation, this.y, this.outputs * this.columns);
   }
 
   /**
-   * Some of its planes, twice as high and wide.
+   * The place of a pixel of an output.
    *
-   * @param {Planes} source
-   * @param {Planes} target
-   * @param {number} first  Which of them is the target's first.
+   * @param {number} output
+   * @param {number} y
+   * @param {number} x
    */
-  apply(source, target, first = 0) {
-    for (let group = 0; group < target.channels; group++) {
-      for (let y = 0; y < source.height; y++) this.row(source, target, first + group, group, y);
+  at(output, y, x) {
+    return this.y + output * this.columns + y * this.stride + x;
+  }
+
+  /** @param {Planes} target  Twice as high and wide: four outputs are the pixels of a square. */
+  enlarge(target) {
+    const { height, width, numbers } = this.source;
+    const { values } = numbers;
+    for (let output = 0; output < this.outputs; output++) {
+      const [below, beside] = [(output >> 1) & 1, output & 1];
+      for (let y = 0; y < height; y++) {
+        const from = this.at(output, y, 0);
+        const to = target.at(output >> 2, 2 * y + below, beside);
+        for (let x = 0; x < width; x++) values[to + 2 * x] = values[from + x];
+      }
     }
   }
 
   /**
-   * @param {Planes} source
-   * @param {Planes} target
-   * @param {number} group  Of the four channels.
-   * @param {number} plane  Which they become.
-   * @param {number} y
+   * The same as an image, of which the outputs may have more than it needs.
+   *
+   * @param {Float32Array} image  Colours side by side.
+   * @param {Float32Array} bias  Each value's own.
+   * @param {number} width
    */
-  row(source, target, group, plane, y) {
-    const { weight, bias, channels } = this;
-    const { values, stride, size, width } = source;
-    const drawn = target.values;
-    const upper = plane * target.size + (2 * y + BEFORE) * target.stride + BEFORE;
-    const lower = upper + target.stride;
-    // Two pixels at once: a weight that was read serves both.
-    for (let x = 0; x < width; x += 2) {
-      let a0 = bias[4 * group];
-      let a1 = bias[4 * group + 1];
-      let a2 = bias[4 * group + 2];
-      let a3 = bias[4 * group + 3];
-      let b0 = a0;
-      let b1 = a1;
-      let b2 = a2;
-      let b3 = a3;
-      let w = group * channels * KERNEL * 4;
-      for (let channel = 0; channel < channels; channel++) {
-        let place = channel * size + y * stride + x;
-        for (let across = 0; across < 3; across++) {
-          let left = values[place];
-          let right = values[place + 1];
-          for (let beside = 0; beside < 3; beside++) {
-            const k0 = weight[w];
-            const k1 = weight[w + 1];
-            const k2 = weight[w + 2];
-            const k3 = weight[w + 3];
-            a0 += k0 * left;
-            a1 += k1 * left;
-            a2 += k2 * left;
-            a3 += k3 * left;
-            b0 += k0 * right;
-            b1 += k1 * right;
-            b2 += k2 * right;
-            b3 += k3 * right;
-            w += 4;
-            left = right;
-            right = values[place + beside + 2];
-          }
-          place += stride;
+  draw(image, bias, width) {
+    const { values } = this.source.numbers;
+    const colours = this.outputs / 4;
+    let place = 0;
+    for (let y = 0; place < image.length; y++) {
+      for (let x = 0; x < width; x++) {
+        let from = this.at(2 * (y & 1) + (x & 1), y >> 1, x >> 1);
+        for (let colour = 0; colour < colours; colour++, place++) {
+          image[place] = values[from] + bias[place];
+          from += 4 * this.columns;
         }
-      }
-      drawn[upper + 2 * x] = a0;
-      drawn[upper + 2 * x + 1] = a1;
-      drawn[lower + 2 * x] = a2;
-      drawn[lower + 2 * x + 1] = a3;
-      if (x + 1 < width) {
-        drawn[upper + 2 * x + 2] = b0;
-        drawn[upper + 2 * x + 3] = b1;
-        drawn[lower + 2 * x + 2] = b2;
-        drawn[lower + 2 * x + 3] = b3;
       }
     }
   }
@@ -158,7 +169,7 @@ class Enlarging {
 export function layerSizes(sizes, values, { channels }) {
   const last = sizes.length - 2;
   return sizes.slice(1).map((size, depth) => ({
-    weight: size * (depth < 2 ? sizes[depth] : channels * KERNEL),
+    weight: size * (depth < 2 ? sizes[depth] : channels * SEEN),
     bias: depth === last ? 2 * values : size,
   }));
 }
@@ -172,29 +183,33 @@ export class ConvolutionalDecoder {
    * @param {Convolution} convolution
    * @param {string} activation  The name of what follows each layer but the last.
    */
-  constructor(layers, shape, convolution, activation = "tanh") {
+  constructor(layers, shape, convolution, activation = "tanh", numbers = room()) {
     const { rows, columns, channels } = convolution;
-    this.activate = activations[activation];
-    const [height, width, colours = 1] = shape;
-    this.height = height;
-    this.width = width;
-    this.colours = colours;
-    this.dense = layers.slice(0, 2);
-    this.units = this.dense.map(({ bias }) => new Float32Array(bias.length));
-    const convolutions = layers.slice(2);
-    const stages = convolutions.length;
+    this.activation = activation;
+    this.numbers = numbers;
+    this.width = shape[1];
+    const dense = layers.slice(0, 2);
+    const inner = layers.slice(2, -1);
+    const { weight, bias } = layers[layers.length - 1];
+    const values = bias.length / 2;
+    this.z = numbers.take(dense[0].weight.length / dense[0].bias.length);
+    this.dense = dense.map((layer) => new Dense(numbers, layer));
     this.planes = Array.from(
-      { length: stages },
-      (_, stage) => new Planes(channels, rows << stage, columns << stage),
+      { length: inner.length + 1 },
+      (_, stage) => new Planes(numbers, channels, rows << stage, columns << stage),
     );
-    this.enlarging = convolutions.map(
-      ({ weight, bias }, stage) =>
-        new Enlarging(weight, stage < stages - 1 ? bias : null, channels),
+    this.inner = inner.map(
+      (layer, stage) => new Convolving(this.planes[stage], layer.weight, layer.bias),
     );
-    this.drawn = new Planes(colours, rows << stages, columns << stages);
-    this.bias = layers[layers.length - 1].bias;
-    this.mean = new Float32Array(this.bias.length / 2);
-    this.deviation = new Float32Array(this.bias.length / 2);
+    const [largest] = this.planes.slice(-1);
+    const half = weight.length / 2;
+    this.means = new Convolving(largest, weight.subarray(0, half));
+    this.logVars = new Convolving(largest, weight.subarray(half));
+    this.bias = { mean: bias.slice(0, values), logVar: bias.slice(values) };
+    const [mean, deviation] = [numbers.take(values), numbers.take(values)];
+    this.first = mean;
+    this.mean = numbers.view(mean, values);
+    this.deviation = numbers.view(deviation, values);
   }
 
   /**
@@ -203,49 +218,27 @@ export class ConvolutionalDecoder {
    * @param {Float32Array} z
    */
   decode(z, withDeviation = false) {
-    let x = z;
-    this.dense.forEach((layer, depth) => {
-      const y = this.units[depth];
-      affine(layer, x, y);
-      this.activate(y);
-      x = y;
-    });
-    this.planes[0].fill(x);
-    for (let stage = 0; stage < this.planes.length - 1; stage++) {
-      const larger = this.planes[stage + 1];
-      this.enlarging[stage].apply(this.planes[stage], larger);
-      // The zeros around them stay zeros.
-      this.activate(larger.values);
+    const { numbers, activation, mean, deviation, bias, width } = this;
+    numbers.values.set(z, this.z);
+    let x = this.z;
+    for (const layer of this.dense) {
+      x = layer.apply(x);
+      numbers.curve(activation, x, layer.out);
     }
-    const { mean, deviation } = this;
-    this.draw(mean, 0);
-    for (let i = 0; i < mean.length; i++) mean[i] = sigmoid(mean[i]);
+    this.planes[0].fill(x);
+    this.inner.forEach((convolving, stage) => {
+      convolving.apply();
+      convolving.activate(activation);
+      convolving.enlarge(this.planes[stage + 1]);
+    });
+    this.means.apply();
+    this.means.draw(mean, bias.mean, width);
+    numbers.curve("sigmoid", this.first, mean.length);
     if (withDeviation) {
-      this.draw(deviation, mean.length);
+      this.logVars.apply();
+      this.logVars.draw(deviation, bias.logVar, width);
       for (let i = 0; i < deviation.length; i++) deviation[i] = standardDeviation(deviation[i]);
     }
     return this;
-  }
-
-  /**
-   * What the last layer gives: the image lies in the upper left of its planes.
-   *
-   * @param {Float32Array} image
-   * @param {number} first  The place of its first bias.
-   */
-  draw(image, first) {
-    const { height, width, colours, drawn, bias } = this;
-    const last = this.enlarging.length - 1;
-    this.enlarging[last].apply(this.planes[last], drawn, first ? colours : 0);
-    for (let colour = 0; colour < colours; colour++) {
-      for (let y = 0; y < height; y++) {
-        const row = colour * drawn.size + (y + BEFORE) * drawn.stride + BEFORE;
-        let place = y * width * colours + colour;
-        for (let x = 0; x < width; x++) {
-          image[place] = drawn.values[row + x] + bias[first + place];
-          place += colours;
-        }
-      }
-    }
   }
 }

@@ -1,9 +1,12 @@
 /** The encoder: from an image to its posterior, as the library's model has it. */
 
 /** @import { Convolution } from "./convolution.js" */
-/** @import { Layer } from "./decoder.js" */
+/** @import { Layer } from "./dense.js" */
 
-import { activations, affine } from "./decoder.js";
+import { Convolving, Planes } from "./convolution.js";
+import { standardDeviation } from "./decoder.js";
+import { Dense } from "./dense.js";
+import { room } from "./kernel.js";
 import { Packed } from "./packed.js";
 
 export class Encoder {
@@ -12,10 +15,12 @@ export class Encoder {
    * @param {Layer[]} layers  The hidden ones, then the head: means above log-variances.
    * @param {string} activation  The name of what follows each hidden one.
    */
-  constructor(shape, layers, activation = "tanh") {
-    this.activate = activations[activation];
+  constructor(shape, layers, activation = "tanh", numbers = room()) {
+    this.activation = activation;
     this.shape = shape;
-    this.layers = layers;
+    this.numbers = numbers;
+    this.x = numbers.take(layers[0].weight.length / layers[0].bias.length);
+    this.layers = layers.map((layer) => new Dense(numbers, layer));
   }
 
   /**
@@ -35,77 +40,38 @@ export class Encoder {
    * @returns {{mean: Float32Array, deviation: Float32Array}}  K each.
    */
   posterior(pixels) {
-    let x = pixels;
-    this.layers.forEach((layer, depth) => {
-      const y = new Float32Array(layer.bias.length);
-      affine(layer, x, y);
-      if (depth < this.layers.length - 1) this.activate(y);
-      x = y;
+    this.numbers.values.set(pixels, this.x);
+    return this.given();
+  }
+
+  /** What the dense layers make of what lies at `x`. */
+  given() {
+    const { numbers, layers, activation } = this;
+    const last = layers.length - 1;
+    let x = this.x;
+    layers.forEach((layer, depth) => {
+      x = layer.apply(x);
+      if (depth < last) numbers.curve(activation, x, layer.out);
     });
-    const latents = x.length / 2;
+    const latents = layers[last].out / 2;
     return {
-      mean: x.slice(0, latents),
-      deviation: x.slice(latents).map((logVar) => Math.exp(logVar / 2)),
+      mean: numbers.view(x, latents).slice(),
+      deviation: numbers.view(x + latents, latents).map(standardDeviation),
     };
   }
 }
 
 /**
- * Each square of four pixels as four channels of one, with zeros beyond the image: what an
- * `Enlarging` undoes.
+ * The place of a pixel where each square of four has become four channels of one: what
+ * `Convolving.enlarge` undoes.
  *
- * @param {Float64Array} planes  Each channel's rows, one channel after the other.
- * @param {number} channels
- * @param {number} height
- * @param {number} width
+ * @param {Planes} planes
+ * @param {number} channel  Of those before.
+ * @param {number} y
+ * @param {number} x
  */
-function folded(planes, channels, height, width) {
-  const [rows, columns] = [Math.ceil(height / 2), Math.ceil(width / 2)];
-  const values = new Float64Array(4 * channels * rows * columns);
-  for (let channel = 0; channel < channels; channel++) {
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const output = 4 * channel + 2 * (y & 1) + (x & 1);
-        values[(output * rows + (y >> 1)) * columns + (x >> 1)] =
-          planes[(channel * height + y) * width + x];
-      }
-    }
-  }
-  return values;
-}
-
-/**
- * A convolution of planes, as large as they are, with zeros beyond them.
- *
- * @param {Float64Array} planes  Each channel's rows, one channel after the other.
- * @param {Layer} layer  The weight is outputs × channels × 3 × 3.
- * @param {number} height
- * @param {number} width
- */
-function convolved(planes, { weight, bias }, height, width) {
-  const size = height * width;
-  const channels = planes.length / size;
-  const values = new Float64Array(bias.length * size);
-  let w = 0;
-  bias.forEach((own, output) => {
-    const target = values.subarray(output * size, (output + 1) * size).fill(own);
-    for (let channel = 0; channel < channels; channel++) {
-      for (let down = -1; down < 2; down++) {
-        for (let across = -1; across < 2; across++) {
-          const kernel = weight[w++];
-          const right = Math.min(width, width - across);
-          for (let y = Math.max(0, -down); y < Math.min(height, height - down); y++) {
-            const source = channel * size + (y + down) * width + across;
-            for (let x = Math.max(0, -across); x < right; x++) {
-              target[y * width + x] += kernel * planes[source + x];
-            }
-          }
-        }
-      }
-    }
-  });
-  return values;
-}
+const folded = (planes, channel, y, x) =>
+  planes.at(4 * channel + 2 * (y & 1) + (x & 1), y >> 1, x >> 1);
 
 /** An encoder that begins with convolutions of squares folded into channels. */
 export class ConvolutionalEncoder extends Encoder {
@@ -116,11 +82,18 @@ export class ConvolutionalEncoder extends Encoder {
    * @param {Float32Array} meanImage  What is taken from each image.
    * @param {string} activation  The name of what follows each layer but the last.
    */
-  constructor(shape, layers, convolution, meanImage, activation = "tanh") {
-    super(shape, layers.slice(-2), activation);
-    this.convolutions = layers.slice(0, -2);
-    this.convolution = convolution;
+  constructor(shape, layers, convolution, meanImage, activation = "tanh", numbers = room()) {
+    super(shape, layers.slice(-2), activation, numbers);
+    const convolutions = layers.slice(0, -2);
     this.meanImage = meanImage;
+    let [, , channels = 1] = shape;
+    this.convolutions = convolutions.map(({ weight, bias }, stage) => {
+      const halvings = convolutions.length - 1 - stage;
+      const [rows, columns] = [convolution.rows << halvings, convolution.columns << halvings];
+      const planes = new Planes(numbers, 4 * channels, rows, columns);
+      channels = bias.length;
+      return new Convolving(planes, weight, bias);
+    });
   }
 
   /**
@@ -128,25 +101,32 @@ export class ConvolutionalEncoder extends Encoder {
    * @param {Float32Array} pixels
    */
   posterior(pixels) {
-    const [, , colours = 1] = this.shape;
-    const stages = this.convolutions.length;
+    const { numbers, activation, convolutions, meanImage } = this;
+    const { values } = numbers;
+    const [, width, colours = 1] = this.shape;
     // Zeros, which are the mean image, beyond what can be halved so often.
-    let height = this.convolution.rows << stages;
-    let width = this.convolution.columns << stages;
-    let planes = new Float64Array(colours * height * width);
+    const outermost = convolutions[0].source;
     for (let place = 0; place < pixels.length; place++) {
       const pixel = Math.floor(place / colours);
-      const [y, x] = [Math.floor(pixel / this.shape[1]), pixel % this.shape[1]];
-      planes[((place % colours) * height + y) * width + x] = pixels[place] - this.meanImage[place];
+      const at = folded(outermost, place % colours, Math.floor(pixel / width), pixel % width);
+      values[at] = pixels[place] - meanImage[place];
     }
-    for (const layer of this.convolutions) {
-      planes = folded(planes, planes.length / (height * width), height, width);
-      height /= 2;
-      width /= 2;
-      planes = convolved(planes, layer, height, width);
-      this.activate(planes);
-    }
-    return super.posterior(Float32Array.from(planes));
+    convolutions.forEach((convolving, stage) => {
+      convolving.apply();
+      convolving.activate(activation);
+      const { height, width: across } = convolving.source;
+      const next = convolutions[stage + 1]?.source;
+      let cells = this.x;
+      for (let output = 0; output < convolving.outputs; output++) {
+        for (let y = 0; y < height; y++) {
+          const from = convolving.at(output, y, 0);
+          for (let x = 0; x < across; x++) {
+            values[next ? folded(next, output, y, x) : cells++] = values[from + x];
+          }
+        }
+      }
+    });
+    return this.given();
   }
 }
 

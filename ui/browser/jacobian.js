@@ -2,7 +2,8 @@
 
 /** @import { ConvolutionalDecoder } from "./convolution.js" */
 
-import { affine, Decoder } from "./decoder.js";
+import { Decoder } from "./decoder.js";
+import { inFours } from "./numbers.js";
 
 /**
  * What may follow a hidden layer: its value at x, and its slope there, given both.
@@ -28,12 +29,8 @@ const CURVES = {
 export class Jacobian {
   /** @param {Decoder} decoder */
   constructor(decoder) {
-    const { hidden, head, activation } = decoder;
-    this.hidden = hidden;
-    this.head = head;
-    this.curve = CURVES[activation];
-    this.units = hidden.map(({ bias }) => new Float32Array(bias.length));
-    this.zero = hidden.map(({ bias }) => ({ width: bias.length, none: new Float32Array(bias.length) }));
+    this.decoder = decoder;
+    this.curve = CURVES[decoder.activation];
   }
 
   /**
@@ -43,32 +40,33 @@ export class Jacobian {
    * @param {boolean} withSlopes  Whether the slopes will be asked for.
    */
   at(z, withSlopes = true) {
-    let x = z;
+    const { numbers, hidden, none, tangents: places } = this.decoder;
+    const [from, to] = places.map((place) => numbers.view(place, inFours(this.decoder.widest)));
+    numbers.values.set(z, this.decoder.z);
+    let x = this.decoder.z;
     /** @type {Float32Array[]}  d x / d z, a row a latent. */
     let tangents = Array.from(withSlopes ? z : [], (_, k) => {
       const unit = new Float32Array(z.length);
       unit[k] = 1;
       return unit;
     });
-    this.hidden.forEach((layer, depth) => {
-      const y = this.units[depth];
-      const { width, none } = this.zero[depth];
-      affine(layer, x, y);
-      const slopes = new Float32Array(width);
-      for (let i = 0; i < width; i++) {
+    for (const layer of hidden) {
+      const y = numbers.view(layer.apply(x), layer.out);
+      const slopes = new Float32Array(layer.out);
+      for (let i = 0; i < layer.out; i++) {
         const sum = y[i];
         y[i] = this.curve.value(sum);
         slopes[i] = this.curve.slope(sum, y[i]);
       }
       tangents = tangents.map((tangent) => {
-        const next = new Float32Array(width);
-        affine({ weight: layer.weight, bias: none }, tangent, next);
-        for (let i = 0; i < width; i++) next[i] *= slopes[i];
-        return next;
+        from.fill(0);
+        from.set(tangent);
+        layer.apply(places[0], places[1], none);
+        return slopes.map((slope, i) => slope * to[i]);
       });
-      x = y;
-    });
-    this.x = x;
+      x = layer.y;
+    }
+    this.x = numbers.view(x, hidden[hidden.length - 1]?.out ?? z.length).slice();
     this.tangents = tangents;
     return this;
   }
@@ -80,19 +78,19 @@ export class Jacobian {
    * @param {Float64Array} gradient  Where how it moves with each latent goes, if that was wanted.
    */
   value(i, gradient) {
-    const { x, tangents, head } = this;
+    const { x, tangents } = this;
     if (!x || !tangents) throw new TypeError("The Jacobian is nowhere yet.");
-    const { weight, bias } = head;
-    const width = x.length;
-    const row = i * width;
-    let logit = bias[i];
-    for (let j = 0; j < width; j++) logit += weight[row + j] * x[j];
+    const { means, numbers } = this.decoder;
+    const { values } = numbers;
+    const row = means.row(i);
+    let logit = values[means.bias + i];
+    for (let j = 0; j < x.length; j++) logit += values[row + 4 * j] * x[j];
     const mean = 1 / (1 + Math.exp(-logit));
     const slope = mean * (1 - mean);
     for (let k = 0; k < tangents.length; k++) {
       const tangent = tangents[k];
       let sum = 0;
-      for (let j = 0; j < width; j++) sum += weight[row + j] * tangent[j];
+      for (let j = 0; j < tangent.length; j++) sum += values[row + 4 * j] * tangent[j];
       gradient[k] = slope * sum;
     }
     return mean;

@@ -4,7 +4,7 @@
  * Many latent points are decoded at once: a row of weights is read for four of them.
  */
 
-/** @import { Layer } from "./decoder.js" */
+/** @import { Layer } from "./dense.js" */
 
 export const LOG_2_PI = Math.log(2 * Math.PI);
 

@@ -48,8 +48,7 @@ export class Subject {
     this.encoder = encoder;
     const { decoder } = model;
     if (!(decoder instanceof Decoder)) throw new TypeError("Lessons are of perceptrons.");
-    const { hidden, head } = decoder;
-    this.joint = new Joint([...hidden, head]);
+    this.joint = new Joint(decoder.layers());
     this.extent = Math.max(4, Math.ceil(model.extent));
     this.grid = new Grid(this.joint, this.extent);
     /** @type {Given[]} */
