@@ -5,6 +5,25 @@
 
 import { jacobianOf } from "./jacobian.js";
 
+/**
+ * @typedef {object} Leaning  What a prior says at a point.
+ * @property {number} energy  Twice its negative logarithm, but for a constant.
+ * @property {Float64Array} slope  Half its gradient's negative.
+ * @property {number} stiffness  Half its curvature, along every latent.
+ */
+
+/**
+ * The model's own prior.
+ *
+ * @param {Float32Array} z
+ * @returns {Leaning}
+ */
+const standard = (z) => ({
+  energy: z.reduce((sum, latent) => sum + latent * latent, 0),
+  slope: Float64Array.from(z, (latent) => -latent),
+  stiffness: 1,
+});
+
 /** What the distance from where one was weighs beside the prior. */
 const HOME = 1;
 
@@ -47,12 +66,20 @@ export class Nearest {
   /** What each of them weighs: by the precision that the decoder has of it at home. */
   precisions = new Float64Array();
 
+  /** What is wanted of each of them. */
+  wanted = new Float64Array();
+
+  /** Whether it matters how light all of it is together, channel by channel. */
+  heedsLight = true;
+
   /**
    * @param {Model} model
    * @param {Float32Array} home  Where one was.
+   * @param {(z: Float32Array) => Leaning} prior
    */
-  constructor(model, home) {
+  constructor(model, home, prior = standard) {
     this.model = model;
+    this.prior = prior;
     this.home = Float32Array.from(home);
     this.jacobian = jacobianOf(model.decoder);
     this.deviation = Float32Array.from(model.decoder.decode(this.home, true).deviation);
@@ -97,8 +124,6 @@ export class Nearest {
    * @param {Strokes} strokes
    */
   want(strokes) {
-    this.strokes = strokes;
-    this.damping = GENTLE;
     const { channels, firmness } = strokes;
     /** @type {number[]} */
     const painted = [];
@@ -108,15 +133,31 @@ export class Nearest {
     const most = Math.floor(MOST_VALUES / channels);
     const every = Math.max(1, painted.length / most);
     const chosen = Math.floor(painted.length / every);
-    this.values = Array.from({ length: chosen }, (_, i) => painted[Math.floor(i * every)]).flatMap(
+    const values = Array.from({ length: chosen }, (_, i) => painted[Math.floor(i * every)]).flatMap(
       (pixel) => Array.from({ length: channels }, (__, channel) => pixel * channels + channel),
     );
     // Those that are left out are heard through the others.
     const heard = (HEARD * every) / channels;
-    this.precisions = Float64Array.from(
-      this.values,
-      (i) => heard * firmness[Math.floor(i / channels)] * this.precisionOf(i),
+    this.ask(
+      values,
+      Float64Array.from(values, (i) => strokes.wanted[i]),
+      Float64Array.from(
+        values,
+        (i) => heard * firmness[Math.floor(i / channels)] * this.precisionOf(i),
+      ),
     );
+  }
+
+  /**
+   * Ask for some values.
+   *
+   * @param {number[]} values  Which of the D.
+   * @param {Float64Array} wanted  What they are to be.
+   * @param {Float64Array} precisions  What each weighs.
+   */
+  ask(values, wanted, precisions) {
+    this.damping = GENTLE;
+    Object.assign(this, { values, wanted, precisions });
   }
 
   /** @param {number} i  A value, of the D. */
@@ -131,28 +172,33 @@ export class Nearest {
    * @param {boolean} withSlopes  Whether the last two are wanted.
    */
   judge(z, withSlopes = true) {
-    const { strokes, home, metric, values, precisions, jacobian } = this;
+    const { home, metric, values, wanted, precisions, jacobian, heedsLight } = this;
     const latents = z.length;
     const matrix = Array.from({ length: latents }, () => new Float64Array(latents));
     const slope = new Float64Array(latents);
     const gradient = new Float64Array(latents);
+    const channels = this.model.shape[2] ?? 1;
+    const lights = Array.from({ length: heedsLight ? 0 : channels }, () => new Light(latents));
     let energy = 0;
     jacobian.at(z, withSlopes);
     values.forEach((i, place) => {
       const mean = jacobian.value(i, gradient);
       const precision = precisions[place];
-      const missing = (strokes?.wanted[i] ?? mean) - mean;
+      const missing = wanted[place] - mean;
       energy += precision * missing * missing;
+      if (!heedsLight) lights[i % channels].add(precision, missing, gradient);
       if (!withSlopes) return;
       for (let k = 0; k < latents; k++) {
         slope[k] += precision * gradient[k] * missing;
         for (let l = 0; l <= k; l++) matrix[k][l] += precision * gradient[k] * gradient[l];
       }
     });
+    for (const light of lights) energy -= light.leave(slope, matrix);
+    const leaning = this.prior(z);
+    energy += leaning.energy;
     for (let k = 0; k < latents; k++) {
-      energy += z[k] * z[k];
-      slope[k] -= z[k];
-      matrix[k][k] += 1;
+      slope[k] += leaning.slope[k];
+      matrix[k][k] += leaning.stiffness;
       for (let l = 0; l < latents; l++) {
         const pull = metric[k][l] * (z[l] - home[l]);
         energy += pull * (z[k] - home[k]);
@@ -199,6 +245,44 @@ export class Nearest {
   bounded(z) {
     const shrunk = Math.min(1, this.farthest / (Math.hypot(...z) || 1));
     return z.map((latent) => latent * shrunk);
+  }
+}
+
+/** What all values of a channel miss alike, to be left out of what they miss. */
+class Light {
+  weight = 0;
+  missing = 0;
+
+  /** @param {number} latents */
+  constructor(latents) {
+    this.gradient = new Float64Array(latents);
+  }
+
+  /**
+   * @param {number} precision
+   * @param {number} missing
+   * @param {Float64Array} gradient
+   */
+  add(precision, missing, gradient) {
+    this.weight += precision;
+    this.missing += precision * missing;
+    for (let k = 0; k < gradient.length; k++) this.gradient[k] += precision * gradient[k];
+  }
+
+  /**
+   * Take it out of the sums; the energy that goes with it is the answer.
+   *
+   * @param {Float64Array} slope
+   * @param {Float64Array[]} matrix  Its lower half.
+   */
+  leave(slope, matrix) {
+    const { weight, missing, gradient } = this;
+    if (!weight) return 0;
+    for (let k = 0; k < gradient.length; k++) {
+      slope[k] -= (gradient[k] * missing) / weight;
+      for (let l = 0; l <= k; l++) matrix[k][l] -= (gradient[k] * gradient[l]) / weight;
+    }
+    return (missing * missing) / weight;
   }
 }
 
