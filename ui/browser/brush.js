@@ -21,14 +21,14 @@ const FADE_MS = 900;
 const GHOST = 0.6;
 
 /** How far a key moves the brush, in pixels of the image, alone and with Shift. */
-const NUDGE = 1;
-const SHOVE = 4;
+export const NUDGE = 1;
+export const SHOVE = 4;
 
 /** So many strokes can be undone. */
 const MOST_UNDONE = 50;
 
 /** @type {Record<string, [number, number]>} */
-const NUDGES = {
+export const NUDGES = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
   ArrowUp: [0, -1],
@@ -72,6 +72,7 @@ export class Brush {
    * @param {AbortSignal} told.signal
    * @param {Face} told.face  What is painted on.
    * @param {() => Float32Array} told.z
+   * @param {() => void} told.onTurn  It is turned on.
    * @param {() => void} told.onBegin  A stroke begins.
    * @param {(z: Float32Array) => void} told.onMove
    * @param {() => void} told.onRest  The face has answered.
@@ -121,8 +122,10 @@ export class Brush {
     this.button.setAttribute("aria-pressed", String(on));
     this.palette.hidden = this.canvas.hidden = !on;
     this.ring.hidden = true;
-    if (on) find(this.root, "[name=mode][value=mean]", HTMLInputElement).click();
-    else this.forget();
+    this.forget();
+    if (!on) return;
+    this.told.onTurn();
+    find(this.root, "[name=mode][value=mean]", HTMLInputElement).click();
   }
 
   get tool() {

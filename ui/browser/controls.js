@@ -76,7 +76,7 @@ export function listen(pad, signal) {
     }
     if (target.name === "mode") {
       face.show(target.value);
-      if (target.value !== "mean") pad.brush.turn(false);
+      if (target.value !== "mean") pad.layDown();
       instrument.draw(pad.z);
     }
   };

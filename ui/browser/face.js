@@ -27,8 +27,9 @@ export class Face {
   constructor(root) {
     this.frame = find(root, ".frame", HTMLElement);
     this.canvas = find(root, ".face", HTMLCanvasElement);
-    // What is painted lies on the face, pixel on pixel.
-    this.layers = [this.canvas, find(root, ".paint", HTMLCanvasElement)];
+    // What is painted lies on the face, pixel on pixel, and so do hands.
+    this.canvases = [this.canvas, find(root, ".paint", HTMLCanvasElement)];
+    this.layers = [...this.canvases, find(root, ".pull", SVGElement)];
     this.noiseButton = find(root, ".noise", HTMLButtonElement);
     this.legend = find(root, ".legend", HTMLElement);
     this.context = contextOf(this.canvas);
@@ -45,7 +46,7 @@ export class Face {
     this.channels = channels;
     if (this.image.width !== width || this.image.height !== height) {
       this.image = new ImageData(width, height);
-      for (const layer of this.layers) Object.assign(layer, { width, height });
+      for (const canvas of this.canvases) Object.assign(canvas, { width, height });
     }
     if (this.noise.length !== model.decoder.mean.length || hasOtherNoise) this.redrawNoise();
     this.ceiling = 0;

@@ -16,6 +16,7 @@ import { find } from "./dom.js";
 import { Instrument } from "./instrument.js";
 import { latentPoint } from "./model.js";
 import { Motion, nearestFirst } from "./motion.js";
+import { Pull } from "./pull.js";
 import { MOST_PINS, Tray } from "./tray.js";
 
 /** Longer than the pause between two key repeats, shorter than a person waits. */
@@ -75,14 +76,16 @@ export class Pad {
       onReturn: (z) => this.glide(z),
       onRemove: (i) => this.keep(this.pins.filter((_, other) => other !== i)),
     });
-    this.brush = new Brush(root, {
+    const told = {
       signal,
       face: this.instrument.face,
       z: () => this.z,
       onBegin: () => this.halt(),
-      onMove: (z) => this.move(z),
+      onMove: (/** @type {Float32Array} */ z) => this.move(z),
       onRest: () => this.settle(),
-    });
+    };
+    this.brush = new Brush(root, { ...told, onTurn: () => this.pull.turn(false) });
+    this.pull = new Pull(root, { ...told, onTurn: () => this.brush.turn(false) });
     listen(this, signal);
   }
 
@@ -90,6 +93,7 @@ export class Pad {
   destroy() {
     this.ending.abort();
     this.brush.forget();
+    this.pull.forget();
     this.instrument.destroy();
     this.motion.stop();
     cancelAnimationFrame(this.frame);
@@ -121,6 +125,7 @@ export class Pad {
     if (this.z.length !== model.latents) this.z = new Float32Array(model.latents);
     this.instrument.adopt(model);
     this.brush.adopt(model);
+    this.pull.adopt(model);
     if (!met && state?.z.length === model.latents) this.instrument.plane.turn(state.axes);
     this.tray.draw(model, this.pins);
     this.instrument.reach(this.z);
@@ -244,11 +249,18 @@ export class Pad {
     this.settle();
   }
 
-  /** Stand still: somebody else moves z, and what is painted no longer holds. */
+  /** Stand still: somebody else moves z, and what is painted or held no longer holds. */
   stop() {
     this.halt();
     this.brush.forget();
+    this.pull.forget();
     this.instrument.plane.spread();
+  }
+
+  /** Put brush and hand aside. */
+  layDown() {
+    this.brush.turn(false);
+    this.pull.turn(false);
   }
 
   halt() {
