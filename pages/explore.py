@@ -9,6 +9,7 @@ from ui.library import Choice, Stored
 from ui.morph import marks
 from ui.pictures import data_url
 from vae import images, latent
+from vae.datasets.faces import Faces
 from vae.latent import packed
 
 NEIGHBOURS = 6
@@ -100,32 +101,45 @@ def show_neighbours(choice: Choice, z: np.ndarray) -> None:
         )
         return
     data, places, means = training
-    nearest = latent.nearest(means, z, NEIGHBOURS)
-    found = reconstructions(choice.stored, tuple(nearest))
+    nearest = latent.nearest(means, z, NEIGHBOURS).tolist()
+    numbers = places[nearest].tolist()
+    pairs = beside_reconstructions(choice.stored, numbers, nearest, data.sha256, data)
     st.subheader("Nearest training faces")
     st.caption(
         "Nearest in the latent space, by the mean of their posterior: the original, and the "
         "decoder's reconstruction."
     )
     with st.container(horizontal=True):
-        for place, reconstruction in zip(nearest, found, strict=True):
+        for place, pair in zip(nearest, pairs, strict=True):
             number = places[place]
             distance = np.linalg.norm(means[place] - z)
-            pair = images.side_by_side(data.images[number], reconstruction, gap=1)
             st.image(
-                data_url(pair, scale=6),
+                pair,
                 f"#{number} · {distance:.2f} away",
                 width=120,
                 alt=f"Face {number} and its reconstruction",
             )
 
 
-@st.cache_resource(max_entries=500, show_spinner=False)
-def reconstructions(stored: Stored, chosen: tuple[int, ...]) -> np.ndarray:
-    """What the decoder makes of the posterior means of some training faces, uint8."""
+@st.cache_data(max_entries=500, show_spinner=False)
+def beside_reconstructions(
+    stored: Stored, numbers: list[int], rows: list[int], sha256: str, _data: Faces
+) -> list[str]:
+    """Pictures of training faces, each beside what the decoder makes of its posterior mean.
+
+    Arguments:
+        stored: The model.
+        numbers: The faces' places in the data set, which is the one it was trained on.
+        rows: Their rows among the posterior means.
+        sha256: The data set's, to know it by.
+    """
     checkpoint = library.load(stored)
-    means = library.posterior_means(stored)[list(chosen)]
-    return images.to_uint8(latent.decode(checkpoint.model, means)[0])
+    means = library.posterior_means(stored)[rows]
+    reconstructions = images.to_uint8(latent.decode(checkpoint.model, means)[0])
+    return [
+        data_url(images.side_by_side(_data.images[number], reconstruction, gap=1), scale=6)
+        for number, reconstruction in zip(numbers, reconstructions, strict=True)
+    ]
 
 
 main()

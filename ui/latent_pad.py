@@ -140,7 +140,7 @@ def latent_pad(
             "axes": list(before.get("axes", default_axes) if axes is None else axes),
             "arrows": before.get("arrows", True),
         }
-    elif mount not in st.session_state and "settled" in memory:
+    elif "settled" in memory and mount not in st.session_state:
         memory["start"] = memory["settled"]
 
     problem = ""
