@@ -1,6 +1,6 @@
 /** The camera: what it sees goes through the encoder, frame by frame, in the visitor's browser. */
 
-/** @import { Encoder } from "./encoder.js" */
+/** @import { AnyEncoder } from "./encoder.js" */
 /** @import { Frame } from "./framing.js" */
 /** @import { Pad } from "./pad.js" */
 
@@ -13,7 +13,7 @@ import { written } from "./words.js";
 const AIM = 0.75;
 
 export class Camera {
-  /** @type {Encoder | undefined} */
+  /** @type {AnyEncoder | undefined} */
   encoder;
 
   /** @type {Pad | undefined} */
@@ -45,7 +45,7 @@ export class Camera {
 
   /**
    * @param {Pad} pad
-   * @param {Encoder | undefined} encoder  Of the model that is shown, if it travelled.
+   * @param {AnyEncoder | undefined} encoder  Of the model that is shown, if it travelled.
    */
   adopt(pad, encoder) {
     this.freeze();

@@ -1,13 +1,17 @@
 /** The encoder: from an image to its posterior, as the library's model has it. */
 
 /** @import { Convolution } from "./convolution.js" */
+/** @import { Graph } from "./graph.js" */
 /** @import { Layer } from "./dense.js" */
 
 import { Convolving, Planes } from "./convolution.js";
 import { standardDeviation } from "./decoder.js";
 import { Dense } from "./dense.js";
+import { countsOf, Steps } from "./graph.js";
 import { room } from "./kernel.js";
 import { Packed } from "./packed.js";
+
+/** @typedef {Pick<Encoder, "shape" | "encode" | "posterior">} AnyEncoder */
 
 export class Encoder {
   /**
@@ -130,14 +134,52 @@ export class ConvolutionalEncoder extends Encoder {
   }
 }
 
+/** An encoder of steps. */
+export class StepsEncoder {
+  /**
+   * @param {number[]} shape  An image's height and width, and 3 if it has colours.
+   * @param {Graph} graph
+   * @param {Layer[]} layers
+   * @param {Float32Array} meanImage  What is taken from each image.
+   */
+  constructor(shape, graph, layers, meanImage) {
+    this.shape = shape;
+    this.steps = new Steps(meanImage.length, graph, layers);
+    this.width = standardDeviation(graph.log_var);
+    this.meanImage = meanImage;
+  }
+
+  /** As `Encoder` has it. @param {Uint8Array} bytes */
+  encode(bytes) {
+    return this.posterior(Float32Array.from(bytes, (byte) => byte / 255));
+  }
+
+  /** As `Encoder` has it. @param {Float32Array} pixels */
+  posterior(pixels) {
+    const [mean, logVar] = this.steps.run(pixels.map((pixel, i) => pixel - this.meanImage[i]));
+    const deviation = logVar
+      ? logVar.map(standardDeviation)
+      : new Float32Array(mean.length).fill(this.width);
+    return { mean: mean.slice(), deviation };
+  }
+}
+
 /**
  * An encoder from the buffer that Python packed.
  *
  * @param {ArrayBuffer} buffer
+ * @returns {AnyEncoder}
  */
 export function unpackEncoder(buffer) {
   const packed = new Packed(buffer);
-  const { shape, sizes, kernels = [], convolution, activation } = packed.header;
+  const { shape, sizes, kernels = [], convolution, graph, activation } = packed.header;
+  if (graph) {
+    const held = countsOf(graph).map(({ weight, bias }) => ({
+      weight: packed.floats(weight),
+      bias: packed.floats(bias),
+    }));
+    return new StepsEncoder(shape, graph, held, packed.floats(sizes[0]));
+  }
   // Of those of convolutions the header says how many values each weight's rows have.
   const layers = sizes.slice(1).map((width, depth) => ({
     weight: packed.floats(width * (convolution ? kernels[depth] : sizes[depth])),

@@ -1,6 +1,6 @@
 /** The decoder's Jacobian at some values of the image: how each moves with every latent. */
 
-/** @import { ConvolutionalDecoder } from "./convolution.js" */
+/** @import { Model } from "./model.js" */
 
 import { Decoder } from "./decoder.js";
 import { inFours } from "./numbers.js";
@@ -105,7 +105,7 @@ export class Differences {
   /** @type {Float32Array[]} */
   others = [];
 
-  /** @param {Decoder | ConvolutionalDecoder} decoder */
+  /** @param {Model['decoder']} decoder */
   constructor(decoder) {
     this.decoder = decoder;
     this.mean = new Float32Array(decoder.mean.length);
@@ -136,7 +136,7 @@ export class Differences {
 /**
  * The Jacobian of a decoder, by what it is.
  *
- * @param {Decoder | ConvolutionalDecoder} decoder
+ * @param {Model['decoder']} decoder
  */
 export const jacobianOf = (decoder) =>
   decoder instanceof Decoder ? new Jacobian(decoder) : new Differences(decoder);

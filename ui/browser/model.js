@@ -2,6 +2,7 @@
 
 import { ConvolutionalDecoder, layerSizes } from "./convolution.js";
 import { Decoder } from "./decoder.js";
+import { countsOf, StepsDecoder } from "./graph.js";
 import { Noise, normal } from "./noise.js";
 import { Packed } from "./packed.js";
 
@@ -13,7 +14,7 @@ import { Packed } from "./packed.js";
  * @property {number} extent
  * @property {number} latents  K
  * @property {Float32Array} points  The means of the posterior, N × K by rows.
- * @property {Decoder | ConvolutionalDecoder} decoder
+ * @property {Decoder | ConvolutionalDecoder | StepsDecoder} decoder
  * @property {Noise} noise  What it expects around the decoder's mean.
  */
 
@@ -27,11 +28,13 @@ export function unpack(buffer) {
   const packed = new Packed(buffer);
   const { header } = packed;
   const { model, version, shape, sizes, extent, unit } = header;
-  const { likelihood = "gaussian", freedom, convolution, activation } = header;
+  const { likelihood = "gaussian", freedom, convolution, graph, activation } = header;
   const values = shape.reduce((product, side) => product * side, 1);
-  const layerCounts = convolution
-    ? layerSizes(sizes, values, convolution)
-    : sizes.slice(1).map((bias, depth) => ({ weight: bias * sizes[depth], bias }));
+  const layerCounts = graph
+    ? countsOf(graph)
+    : convolution
+      ? layerSizes(sizes, values, convolution)
+      : sizes.slice(1).map((bias, depth) => ({ weight: bias * sizes[depth], bias }));
   const layers = layerCounts.map(({ weight, bias }) => ({
     weight: packed.floats(weight),
     bias: packed.floats(bias),
@@ -44,9 +47,11 @@ export function unpack(buffer) {
   );
   const steps = new Int16Array(buffer, packed.offset, header.points * sizes[0]);
   const points = Float32Array.from(steps, (step) => step * unit);
-  const decoder = convolution
-    ? new ConvolutionalDecoder(layers, shape, convolution, activation)
-    : new Decoder(layers, activation);
+  const decoder = graph
+    ? new StepsDecoder(sizes[0], values, graph, layers)
+    : convolution
+      ? new ConvolutionalDecoder(layers, shape, convolution, activation)
+      : new Decoder(layers, activation);
   return { model, version, shape, extent, latents: sizes[0], points, decoder, noise };
 }
 

@@ -1,6 +1,6 @@
 /** One's own face: a photo or the camera, through the encoder, in the visitor's own browser. */
 
-/** @import { Encoder } from "./encoder.js" */
+/** @import { AnyEncoder } from "./encoder.js" */
 /** @import { Frame } from "./framing.js" */
 /** @import { Pad } from "./pad.js" */
 
@@ -36,7 +36,7 @@ export class OwnFace {
 
   /**
    * @param {Pad} pad
-   * @param {Encoder | undefined} encoder  Of the model that is shown, if it travelled.
+   * @param {AnyEncoder | undefined} encoder  Of the model that is shown, if it travelled.
    */
   adopt(pad, encoder) {
     this.camera.adopt(pad, encoder);

@@ -1,6 +1,7 @@
 /** A network as Python packs it: what is said of it, and its numbers. */
 
 /** @import { Convolution } from "./convolution.js" */
+/** @import { Graph } from "./graph.js" */
 
 /**
  * @typedef {object} Header  What Python says of a model, before its arrays.
@@ -14,6 +15,7 @@
  * @property {number} extent  The half-width of its plane.
  * @property {string} [activation]  What follows each hidden layer, tanh if it says nothing.
  * @property {Convolution} [convolution]  Of a decoder that is no perceptron.
+ * @property {Graph} [graph]  Of a network of steps.
  * @property {number[]} [kernels]  Of an encoder of convolutions, the values in each weight's rows.
  * @property {string} [likelihood]  The name of its likelihood, Gaussian if there is none.
  * @property {number} [freedom]  The degrees of freedom of Student's t.

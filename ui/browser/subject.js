@@ -1,6 +1,6 @@
 /** What a lesson is about: a model, faces to explain, and what is known of each. */
 
-/** @import { Encoder } from "./encoder.js" */
+/** @import { AnyEncoder } from "./encoder.js" */
 /** @import { Evidence } from "./evidence.js" */
 /** @import { Model } from "./model.js" */
 /** @import { Posterior, Terms } from "./bound.js" */
@@ -40,7 +40,7 @@ export class Subject {
 
   /**
    * @param {Model} model  Of two latents.
-   * @param {Encoder | undefined} encoder
+   * @param {AnyEncoder | undefined} encoder
    * @param {Uint8Array | undefined} images  Faces of the data, one behind the other.
    */
   constructor(model, encoder, images) {

@@ -123,6 +123,9 @@ def portable(model: VAE) -> tuple[dict, Layers] | None:
     layers = decoder_layers(model)
     if layers is not None:
         return {}, layers
+    if (stepped := model.decoder.stepped(*_coordinates(model))) is not None:
+        said, layers = stepped
+        return {"graph": said}, layers
     told = model.decoder.convolved()
     if told is None:
         return None
@@ -149,8 +152,9 @@ def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:
         return None
     kind, layers = carried
     arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
-    if kind:
+    if "convolution" in kind:
         kind["kernels"] = [weight[0].size for weight, _ in layers]
+    if kind:
         arrays.append(model.mean_image.numpy())
     if not all(np.isfinite(array).all() for array in arrays):
         return None
@@ -172,11 +176,18 @@ def portable_encoder(model: VAE) -> tuple[dict, Layers] | None:
     layers = encoder_layers(model)
     if layers is not None:
         return {}, layers
+    if (stepped := model.encoder.stepped(*_coordinates(model))) is not None:
+        said, layers = stepped
+        return {"graph": said}, layers
     told = model.encoder.convolved()
     if told is None:
         return None
     said, (*others, head) = told
     return {"convolution": said}, [*others, head_of_z(model, *head)]
+
+
+def _coordinates(model: VAE) -> tuple[np.ndarray, np.ndarray]:
+    return model.latent_shift.numpy(), model.latent_scale.numpy()
 
 
 def rows_of(checkpoint: Checkpoint) -> np.ndarray:

@@ -26,6 +26,7 @@ from vae.errors import VisageError
 from vae.models.conv import SIDES, Conv
 from vae.models.foreign.networks import Onnx
 from vae.models.gated import Gated
+from vae.models.graph import Translated
 from vae.models.likelihoods import LIKELIHOODS, STATED
 from vae.models.mlp import MLP
 from vae.models.network import Networks
@@ -33,7 +34,7 @@ from vae.models.network import Networks
 KINDS: dict[str, type[Networks]] = {kind.kind: kind for kind in (MLP, Conv, Gated)}
 
 # Those that are brought and not trained here: nobody chooses them for a run.
-BROUGHT: dict[str, type[Networks]] = {kind.kind: kind for kind in (Onnx,)}
+BROUGHT: dict[str, type[Networks]] = {kind.kind: kind for kind in (Onnx, Translated)}
 
 # The kind that is told by the images' size, and up to how many values an image it is a perceptron.
 AUTO = "auto"

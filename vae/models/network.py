@@ -176,8 +176,24 @@ class Network(nn.Module):
         """
         return None
 
+    def stepped(
+        self, shift: np.ndarray, scale: np.ndarray
+    ) -> tuple[dict[str, Any], list[tuple[np.ndarray, np.ndarray]]] | None:
+        """As :meth:`convolved`, of a network that is a list of steps (:mod:`vae.models.steps`).
+
+        Arguments:
+            shift: What the model moves its latents by, (K,): the layers take or give z itself.
+            scale: What it stretches them by, (K,).
+
+        Returns:
+            The ``steps`` with the shapes that they give, the places of its ``outputs`` and the
+            ``log_var`` where none has it; and the weight and bias of each step that has them.
+        """
+        return None
+
     def with_layers(self, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> "Network":
-        """A copy with other weights in the place of those that :meth:`convolved` told."""
+        """A copy with other weights in the place of those that :meth:`convolved` or
+        :meth:`stepped` told."""
         raise NotImplementedError
 
     def mean_map(self, outputs: Tensor | None = None) -> MeanMap | None:
