@@ -6,7 +6,8 @@ and the face follows the pointer there; Python hears of z only when it has settl
 The pad is two mounts of components, since a rerun repeats only those whose data have changed:
 ``weights.js`` carries the model, large and rarely new, and ``streamlit.js`` all that may change
 with a rerun. ``arrows.js`` and ``labels.js`` bring what may take the server a while. They meet in
-the browser under the pad's key.
+the browser under the pad's key. A decoder that no browser runs stays here: ``frames.js`` brings
+what the pad asks for and what comes of it.
 """
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
 ]
 
 import functools
-from collections.abc import Sequence
+import json
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -35,12 +38,15 @@ from streamlit.components.v2 import component
 from ui import browser
 from ui.tint import Tint
 from vae import latent
-from vae.images import png, to_uint8
-from vae.latent.packed import EXTENT, NamedAxis, pack, portable
+from vae.errors import VisageError
+from vae.latent.packed import Layers, NamedAxis, pack, pack_served, portable
 from vae.models.checkpoint import Checkpoint
 
 # A model with more bytes of decoder than this is decoded on the server.
 LARGEST_DECODER = 64 * 2**20
+
+# Faces that a browser may ask a server for at once.
+MOST_AT_ONCE = 16
 
 # What the browser does, Python does by the same measure.
 MOST_PINS = browser.constant("tray.js", "MOST_PINS")
@@ -119,8 +125,7 @@ def latent_pad(
     model = checkpoint.model
     carried = portable(model)
     wanted = _point(z, model.latent_dim)
-    if carried is None or sum(w.nbytes + b.nbytes for w, b in carried[1]) > LARGEST_DECODER:
-        return _sliders(checkpoint, key, wanted, z_version)
+    served = carried is None or _bytes_of(carried[1]) > LARGEST_DECODER
 
     height, width = model.image_shape[:2]
     mount = f"{key}-{model.latent_dim}-{height}x{width}"
@@ -145,11 +150,13 @@ def latent_pad(
 
     problem = ""
     with st.container(gap=None):
-        payload = _packed(checkpoint, key, model_id, version)
+        payload = _packed(checkpoint, key, model_id, version, served)
         if payload is None:
             problem = NOT_FINITE
         else:
             _part("weights")(key=f"{mount}-weights", data=payload)
+            if served:
+                _decode_on_the_server(checkpoint, key, model_id, version)
         result = _component(model.latent_dim, width / height)(
             key=mount,
             data={
@@ -231,8 +238,60 @@ def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _packed(_checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> bytes | None:
-    return pack(_checkpoint, channel, model_id, version)
+def _packed(
+    _checkpoint: Checkpoint, channel: str, model_id: str, version: str, served: bool
+) -> bytes | None:
+    how = pack_served if served else pack
+    return how(_checkpoint, channel, model_id, version)
+
+
+def _bytes_of(layers: Layers) -> int:
+    return sum(weight.nbytes + bias.nbytes for weight, bias in layers)
+
+
+@st.fragment
+def _decode_on_the_server(checkpoint: Checkpoint, key: str, model_id: str, version: str) -> None:
+    """Answer where the pad is with the faces there: this part of a page alone runs again, once a
+    question, and the browser asks the next when it has been answered."""
+    mount = f"{key}-frames"
+    asked = _asked(st.session_state.get(mount), model_id, checkpoint.model.latent_dim)
+    header = {"channel": key, "model": model_id, "serial": 0, "count": 0, "problem": ""}
+    faces = b""
+    if asked is not None:
+        serial, points = asked
+        header["serial"] = serial
+        known = st.session_state.get(f"{mount}-last")
+        if known is not None and known[0] == (model_id, version, serial):
+            # Only the page around it has run again.
+            _, header, faces = known
+        else:
+            try:
+                faces = latent.draw(checkpoint.model, points).tobytes()
+                header["count"] = len(points)
+            except VisageError as error:
+                header["problem"] = str(error)
+            known = (model_id, version, serial), header, faces
+            st.session_state[f"{mount}-last"] = known
+    text = json.dumps(header).encode()
+    _part("frames")(
+        key=mount,
+        data=struct.pack("<I", len(text)) + text + faces,
+        default={"asked": None},
+        on_asked_change=_nothing,
+    )
+
+
+def _asked(state: Any, model_id: str, latent_dim: int) -> tuple[int, np.ndarray] | None:
+    """What a browser asks to have decoded, or None unless that is latent points of this model."""
+    said = state.get("asked") if isinstance(state, Mapping) else None
+    if not isinstance(said, dict) or said.get("model") != model_id:
+        return None
+    serial, points = said.get("serial"), said.get("points")
+    if type(serial) is not int or not isinstance(points, list):
+        return None
+    if not 0 < len(points) <= MOST_AT_ONCE or not all(is_point(z, latent_dim) for z in points):
+        return None
+    return serial, np.array(points, dtype=np.float32)
 
 
 def laid_out(latent_dim: int, aspect: float) -> str:
@@ -271,38 +330,6 @@ def _component(latent_dim: int, aspect: float) -> Any:
 def _part(name: str) -> Any:
     """A component that shows nothing and brings the pad something."""
     return component(f"visage_{name}", js=browser.script(f"{name}.js"))
-
-
-def _sliders(
-    checkpoint: Checkpoint, key: str, wanted: np.ndarray, z_version: int | str
-) -> PadState:
-    """The same choice with Streamlit's own sliders, decoded on the server."""
-    limit = LARGEST_DECODER // 2**20
-    st.info(
-        f"This model's decoder is over {limit} MB, or of a kind that no browser runs: the server "
-        "decodes it each time that a slider is released."
-    )
-    face, controls = st.columns(2)
-    names = [f"{key}-slider-{latent}" for latent in range(len(wanted))]
-    version_name = f"{key}-slider-version"
-    if st.session_state.get(version_name, object()) != z_version:
-        st.session_state[version_name] = z_version
-        for name, value in zip(names, wanted, strict=True):
-            st.session_state[name] = float(value)
-    farthest = max(abs(st.session_state[name]) for name in names)
-    extent = max(EXTENT[0], float(np.ceil(farthest)))
-    with controls:
-        z = np.array(
-            [
-                st.slider(f"z{number}", -extent, extent, step=0.05, key=name)
-                for number, name in enumerate(names, start=1)
-            ]
-        )
-    axes = tuple(range(min(2, len(z))))
-    mean, _ = latent.decode(checkpoint.model, z)
-    # Enlarged here, since a browser would blur a small picture.
-    face.image(png(to_uint8(mean), scale=max(1, 480 // mean.shape[1])), width="stretch")
-    return PadState(z, axes=axes, arrows=False)
 
 
 def _checked(settled: Any, latent_dim: int) -> dict | None:

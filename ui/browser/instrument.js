@@ -12,11 +12,16 @@ import { Manifold } from "./manifold.js";
 import { NamedAxes } from "./named_axes.js";
 import { Overlay } from "./overlay.js";
 import { Plane } from "./plane.js";
+import { ServedDecoder } from "./served.js";
 import { Sliders } from "./sliders.js";
 import { Tint } from "./tint.js";
 import { named, written } from "./words.js";
 
+const SERVED = "Decoded by the server: no browser runs this decoder, so the face follows a little later.";
+
 export class Instrument {
+  isServed = false;
+
   /** @type {Model | undefined} */
   model;
 
@@ -62,6 +67,38 @@ export class Instrument {
     this.model = model;
     this.plane.adopt(model);
     this.face.adopt(model);
+    this.offer(model);
+  }
+
+  /**
+   * Offer what can be shown of a model: of one that the server decodes the face alone, and of one
+   * that says nothing of its noise the mean.
+   *
+   * @param {Model} model
+   */
+  offer({ decoder, hasNoise }) {
+    this.isServed = decoder instanceof ServedDecoder;
+    const [faces, mean] = ["[name=faces]", "[name=mode][value=mean]"].map((selector) =>
+      find(this.root, selector, HTMLInputElement),
+    );
+    const [switched, modes] = [faces.closest("label"), mean.closest(".segments")];
+    if (switched instanceof HTMLElement) switched.hidden = this.isServed;
+    if (modes instanceof HTMLElement) modes.hidden = !hasNoise;
+    find(this.root, "[name=brush]", HTMLElement).hidden = this.isServed;
+    if (!hasNoise && !mean.checked) mean.click();
+    this.tellServed("");
+  }
+
+  /** @param {string} problem  Why the server gives no face, if it gives none. */
+  tellServed(problem) {
+    const note = find(this.root, ".served", HTMLElement);
+    note.hidden = !this.isServed;
+    note.textContent = problem || SERVED;
+    note.classList.toggle("failed", Boolean(problem));
+  }
+
+  get showsFaces() {
+    return this.shown.faces && !this.isServed;
   }
 
   ready() {
@@ -104,7 +141,7 @@ export class Instrument {
     if (cloud) this.box.style.setProperty("--cloud", cloud);
     if (point) this.box.style.setProperty("--point", point);
     this.overlay.draw(this.shown.arrows ? this.arrows(this.model) : [], this.plane);
-    this.manifold.canvas.hidden = !this.shown.faces;
+    this.manifold.canvas.hidden = !this.showsFaces;
     this.tint.adopt(this.shown.points ? this.label(this.model) : undefined);
     this.plane.draw(this.shown, this.tint);
     this.draw(this.z);
@@ -148,7 +185,7 @@ export class Instrument {
     this.overlay.point(z);
     this.sliders.point(z, this.plane.extent);
     this.named.point(z);
-    if (this.shown.faces) this.manifold.show(this.plane.view, z);
+    if (this.showsFaces) this.manifold.show(this.plane.view, z);
     const { pad, axes } = this.plane;
     this.tell(z);
     pad.setAttribute("aria-valuenow", z[axes[0]].toFixed(2));

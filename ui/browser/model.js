@@ -5,6 +5,7 @@ import { Decoder } from "./decoder.js";
 import { countsOf, StepsDecoder } from "./graph.js";
 import { Noise, normal } from "./noise.js";
 import { Packed } from "./packed.js";
+import { ServedDecoder } from "./served.js";
 
 /**
  * @typedef {object} Model
@@ -14,8 +15,9 @@ import { Packed } from "./packed.js";
  * @property {number} extent
  * @property {number} latents  K
  * @property {Float32Array} points  The means of the posterior, N × K by rows.
- * @property {Decoder | ConvolutionalDecoder | StepsDecoder} decoder
+ * @property {Decoder | ConvolutionalDecoder | StepsDecoder | ServedDecoder} decoder
  * @property {Noise} noise  What it expects around the decoder's mean.
+ * @property {boolean} hasNoise  Whether it says what that is.
  */
 
 /**
@@ -28,31 +30,39 @@ export function unpack(buffer) {
   const packed = new Packed(buffer);
   const { header } = packed;
   const { model, version, shape, sizes, extent, unit } = header;
-  const { likelihood = "gaussian", freedom, convolution, graph, activation } = header;
+  const { likelihood = "gaussian", freedom, served, noiseless } = header;
   const values = shape.reduce((product, side) => product * side, 1);
-  const layerCounts = graph
-    ? countsOf(graph)
-    : convolution
-      ? layerSizes(sizes, values, convolution)
-      : sizes.slice(1).map((bias, depth) => ({ weight: bias * sizes[depth], bias }));
-  const layers = layerCounts.map(({ weight, bias }) => ({
-    weight: packed.floats(weight),
-    bias: packed.floats(bias),
-  }));
+  const decoder = decoderOf(packed, values);
   const noise = new Noise(
     likelihood,
     shape,
     freedom,
-    packed.floats(likelihood === "correlated" ? 12 * values : 0),
+    packed.floats(likelihood === "correlated" && !served ? 12 * values : 0),
   );
   const steps = new Int16Array(buffer, packed.offset, header.points * sizes[0]);
   const points = Float32Array.from(steps, (step) => step * unit);
-  const decoder = graph
-    ? new StepsDecoder(sizes[0], values, graph, layers)
-    : convolution
-      ? new ConvolutionalDecoder(layers, shape, convolution, activation)
-      : new Decoder(layers, activation);
-  return { model, version, shape, extent, latents: sizes[0], points, decoder, noise };
+  const hasNoise = !served && !noiseless;
+  return { model, version, shape, extent, latents: sizes[0], points, decoder, noise, hasNoise };
+}
+
+/**
+ * The decoder, by what is said of it.
+ *
+ * @param {Packed} packed
+ * @param {number} values  Of an image.
+ */
+function decoderOf(packed, values) {
+  const { shape, sizes, served, graph, convolution, activation } = packed.header;
+  const layers = (/** @type {{weight: number, bias: number}[]} */ counts) =>
+    counts.map(({ weight, bias }) => ({ weight: packed.floats(weight), bias: packed.floats(bias) }));
+  if (served) return new ServedDecoder(values);
+  if (graph) return new StepsDecoder(sizes[0], values, graph, layers(countsOf(graph)));
+  if (convolution) {
+    const counts = layerSizes(sizes, values, convolution);
+    return new ConvolutionalDecoder(layers(counts), shape, convolution, activation);
+  }
+  const counts = sizes.slice(1).map((bias, depth) => ({ weight: bias * sizes[depth], bias }));
+  return new Decoder(layers(counts), activation);
 }
 
 /**

@@ -16,6 +16,8 @@
  * @property {string} [activation]  What follows each hidden layer, tanh if it says nothing.
  * @property {Convolution} [convolution]  Of a decoder that is no perceptron.
  * @property {Graph} [graph]  Of a network of steps.
+ * @property {boolean} [served]  Whether the decoder stays on the server.
+ * @property {boolean} [noiseless]  Whether nothing is said of the noise around the mean.
  * @property {number[]} [kernels]  Of an encoder of convolutions, the values in each weight's rows.
  * @property {string} [likelihood]  The name of its likelihood, Gaussian if there is none.
  * @property {number} [freedom]  The degrees of freedom of Student's t.

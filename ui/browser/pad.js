@@ -17,6 +17,7 @@ import { Instrument } from "./instrument.js";
 import { latentPoint } from "./model.js";
 import { Motion, nearestFirst } from "./motion.js";
 import { Pull } from "./pull.js";
+import { ServedDecoder } from "./served.js";
 import { MOST_PINS, Tray } from "./tray.js";
 
 /** Longer than the pause between two key repeats, shorter than a person waits. */
@@ -91,6 +92,7 @@ export class Pad {
 
   /** Everything that outlives a function call ends here. */
   destroy() {
+    this.leave();
     this.ending.abort();
     this.brush.forget();
     this.pull.forget();
@@ -120,7 +122,10 @@ export class Pad {
    */
   adopt(model, state) {
     const met = this.model?.latents === model.latents;
+    this.leave();
     this.model = model;
+    const { decoder } = model;
+    if (decoder instanceof ServedDecoder) decoder.onAnswer = (problem) => this.answered(problem);
     this.pins = this.trays.get(model.model) ?? [];
     if (this.z.length !== model.latents) this.z = new Float32Array(model.latents);
     this.instrument.adopt(model);
@@ -144,6 +149,18 @@ export class Pad {
     this.tray.draw(this.model, this.pins);
     this.instrument.plane.turn(axes);
     this.glide(Float32Array.from(z), false);
+  }
+
+  /** Nothing more is expected of the model that was. */
+  leave() {
+    const decoder = this.model?.decoder;
+    if (decoder instanceof ServedDecoder) decoder.end();
+  }
+
+  /** @param {string} problem  Why the server gives no face, if it gives none. */
+  answered(problem) {
+    this.instrument.tellServed(problem);
+    if (!problem) this.instrument.face.draw(this.z);
   }
 
   /** @param {string} problem  A sentence in the pad's place. */

@@ -3,6 +3,7 @@
 /** @import { Model } from "./model.js" */
 
 import { contextOf } from "./dom.js";
+import { ServedDecoder } from "./served.js";
 
 /** matplotlib's inferno as 256 RGB triples, through the polynomial fitted to it by Matt Zucker. */
 export const inferno = (() => {
@@ -71,7 +72,14 @@ export function heat(deviations, channels, ceiling, rgba) {
 export function drawMean(canvas, model, z) {
   const [height, width, channels = 1] = model.shape;
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const image = new ImageData(width, height);
-  colour(model.decoder.decode(z).mean, channels, image.data);
-  contextOf(canvas).putImageData(image, 0, 0);
+  const { decoder } = model;
+  /** @param {Float32Array} mean */
+  const draw = (mean) => {
+    const image = new ImageData(width, height);
+    colour(mean, channels, image.data);
+    contextOf(canvas).putImageData(image, 0, 0);
+  };
+  // A server's answer comes later.
+  if (decoder instanceof ServedDecoder) decoder.later(z, draw);
+  else draw(decoder.decode(z).mean);
 }

@@ -6,6 +6,7 @@
 
 /** @import { Arrow } from "./overlay.js" */
 /** @import { NamedAxis } from "./named_axes.js" */
+/** @import { Answer, Question } from "./served.js" */
 /** @import { Label } from "./tint.js" */
 
 /** @typedef {{model: string, version: string, buffer: ArrayBuffer}} Packed */
@@ -19,6 +20,14 @@
 
 /** @typedef {{channel: string, model: string, axes: NamedAxis[]}} Named */
 
+/**
+ * @typedef {object} Frames  What a server that decodes has answered at last, and the way to it.
+ * @property {string} channel
+ * @property {string} model
+ * @property {Answer} answer
+ * @property {(question: Question) => void} ask
+ */
+
 class Shelf extends EventTarget {
   /** @type {Map<string, Packed>} */
   models = new Map();
@@ -31,6 +40,9 @@ class Shelf extends EventTarget {
 
   /** @type {Map<string, Named>} */
   axes = new Map();
+
+  /** @type {Map<string, Frames>} */
+  frames = new Map();
 
   /** @type {Later | undefined} */
   lesson;
@@ -46,7 +58,7 @@ export function theShelf() {
 /**
  * Lay what Python has sent for the pad of a channel on the shelf, and tell the pad.
  *
- * @param {"arrows" | "axes" | "labels"} board  Where it lies.
+ * @param {"arrows" | "axes" | "frames" | "labels"} board  Where it lies.
  * @param {{channel: string}} data
  * @returns {() => void}  Takes it away again.
  */

@@ -5,6 +5,7 @@
 
 import { unpack } from "./model.js";
 import { Pad } from "./pad.js";
+import { ServedDecoder } from "./served.js";
 import { theShelf } from "./shelf.js";
 
 /** How long weights may be under way before the pad says that they are missing. */
@@ -45,6 +46,7 @@ class Mount {
     theShelf().addEventListener(data.channel, () => this.adopt(), { signal });
     theShelf().addEventListener(`${data.channel} axes`, () => this.nameAxes(), { signal });
     const refresh = () => this.pad.refresh();
+    theShelf().addEventListener(`${data.channel} frames`, () => this.answer(), { signal });
     theShelf().addEventListener(`${data.channel} arrows`, refresh, { signal });
     theShelf().addEventListener(`${data.channel} labels`, refresh, { signal });
   }
@@ -85,8 +87,33 @@ class Mount {
     const { model } = this.pad;
     this.pad.instrument.ready();
     if (held.model === model?.model && held.version === model.version) return;
-    this.pad.adopt(unpack(held.buffer), this.data.start);
+    const adopted = unpack(held.buffer);
+    if (adopted.decoder instanceof ServedDecoder) {
+      adopted.decoder.ask = (question) => {
+        const way = this.frames(adopted);
+        way?.ask(question);
+        return Boolean(way);
+      };
+    }
+    this.pad.adopt(adopted, this.data.start);
     this.nameAxes();
+  }
+
+  /**
+   * What lies on the shelf of a server that decodes this model.
+   *
+   * @param {Model} model
+   */
+  frames({ model }) {
+    const held = theShelf().frames.get(this.data.channel);
+    return held?.model === model ? held : undefined;
+  }
+
+  /** Hand on what the server has answered. */
+  answer() {
+    const { model } = this.pad;
+    const held = model && this.frames(model);
+    if (held && model.decoder instanceof ServedDecoder) model.decoder.take(held.answer);
   }
 
   /** Have a slider for each direction with a name that Python has sent for this model. */

@@ -8,6 +8,7 @@ __all__ = [
     "means_of",
     "pack",
     "pack_encoder",
+    "pack_served",
     "portable",
     "portable_encoder",
     "rows_of",
@@ -95,6 +96,22 @@ def pack(
         arrays.append(model.likelihood.weights.detach().numpy())
     if not all(np.isfinite(array).all() for array in arrays):
         return None
+    chosen["sizes"] = [model.latent_dim, *(len(weight) for weight, _ in layers)]
+    told, steps = _told(checkpoint, channel, model_id, version)
+    return _with_header(told | chosen, arrays) + steps
+
+
+def pack_served(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> bytes | None:
+    """As :func:`pack`, of a model whose decoder stays on the server: all but that."""
+    if not all(bool(weight.isfinite().all()) for weight in checkpoint.model.parameters()):
+        return None
+    told, steps = _told(checkpoint, channel, model_id, version)
+    return _with_header(told | {"served": True}, []) + steps
+
+
+def _told(checkpoint: Checkpoint, channel: str, model_id: str, version: str) -> tuple[dict, bytes]:
+    """What a header says of any model, and the means of its posterior."""
+    model = checkpoint.model
     means = means_of(checkpoint)
     farthest = np.abs(means).max(initial=0.0)
     unit = float(farthest / np.iinfo(np.int16).max) or 1.0
@@ -103,14 +120,12 @@ def pack(
         "model": model_id,
         "version": version,
         "shape": list(model.image_shape),
-        "sizes": [model.latent_dim, *(len(weight) for weight, _ in layers)],
+        "sizes": [model.latent_dim],
         "points": len(means),
         "unit": unit,
         "extent": float(np.clip(np.ceil(2 * farthest) / 2, *EXTENT)),
-        **chosen,
     }
-    steps = np.rint(means / unit).astype("<i2").tobytes()
-    return _with_header(header, arrays) + steps
+    return header, np.rint(means / unit).astype("<i2").tobytes()
 
 
 def portable(model: VAE) -> tuple[dict, Layers] | None:

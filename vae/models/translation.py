@@ -1,11 +1,11 @@
 """From an ONNX graph to steps that are our own: :mod:`vae.models.steps`.
 
 What a graph computes of sizes is computed here, once: exporters write out how a reshape's sizes
-come from the batch. Whatever there is no step for raises :class:`UntranslatableError`; such a graph is
-run as it is. What comes out is to be compared with what ONNX Runtime gives.
+come from the batch. Whatever there is no step for raises :class:`UntranslatableError`: such a graph
+is run as it is. What comes out is to be compared with what ONNX Runtime gives.
 """
 
-__all__ = ["Builder", "UntranslatableError", "Translation", "translate"]
+__all__ = ["Builder", "Translation", "UntranslatableError", "translate"]
 
 import math
 from collections import Counter
