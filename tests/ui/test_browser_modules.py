@@ -16,6 +16,7 @@ DOORS = (
     "learn.js",
     "lesson_later.js",
     "lesson_page.js",
+    "frames.js",
     "weights.js",
     "arrows.js",
     "labels.js",

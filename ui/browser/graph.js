@@ -50,7 +50,7 @@ function erf(x) {
 }
 
 /** @type {Record<string, (x: number, a: number, b: number) => number>} */
-const CURVES = {
+const SHAPERS = {
   erf,
   softplus: (x) => (x > 20 ? x : Math.log1p(Math.exp(x))),
   exp: Math.exp,
@@ -369,7 +369,7 @@ function running(numbers, step, taken, layer) {
       numbers.curve(op, place, y.length);
     };
   }
-  const curve = CURVES[op];
+  const curve = SHAPERS[op];
   if (!curve) throw new TypeError(`There is no step ${op}.`);
   const [a = 0, b = 0] = step.values;
   return ([{ values: x }], { values: y }) => {

@@ -13,7 +13,7 @@ const MOST_BESIDE = 8;
 const MOST_HELD = 64;
 
 /** When an answer that has not come is asked for again. */
-const PATIENCE_MS = 8_000;
+const LOST_MS = 8_000;
 
 export class ServedDecoder {
   /** @type {(question: Question) => boolean}  Brings it to the server, if there is a way yet. */
@@ -92,7 +92,7 @@ export class ServedDecoder {
     this.serial++;
     if (!this.ask({ serial: this.serial, points })) return;
     this.asked = points;
-    this.patience = setTimeout(() => this.forget(), PATIENCE_MS);
+    this.patience = setTimeout(() => this.forget(), LOST_MS);
   }
 
   /** What was asked is lost: ask for what is wanted now. */

@@ -8,7 +8,7 @@ __all__ = ["Stepped", "Translated"]
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from vae.errors import VisageError
+from vae.models.foreign.networks import Missing, Onnx, Reading
 from vae.models.gaussian import Gaussian
 from vae.models.network import Network
 from vae.models.steps import WEIGHTED, Shape, Step, apply, shape_of, weight_shapes, work_of
@@ -29,8 +30,11 @@ MOST_WORK = 2**34
 # And so many that a browser takes without a jerk: more are done by the server, which is faster.
 BROWSERS_WORK = 2**27
 
-# What is left of a variance that nobody tells: e to the power of it.
-LEAST_LOG_VAR = -30.0
+# And so many values between the steps.
+BROWSERS_VALUES = 2**23
+
+# Values of a batch that one step gives at once.
+VALUES_AT_ONCE = 2**25
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ class Translated:
             (D,) each.
         log_var: The log-variance of each value where the decoder tells none.
         encoder_steps: From D values to the posterior; empty where there is no encoder.
-        encoder_outputs: The places of its mean and log-variance, (K,) each; without the second the
-            posterior has no width.
+        encoder_outputs: The places of its mean and log-variance, (K,) each, or of the mean.
+        encoder_log_var: The log-variance of each latent where the encoder tells none.
+        encoder_file: How an encoder is read that was not understood, and is asked.
 
     Raises:
         VisageError: These are no steps.
@@ -61,6 +66,8 @@ class Translated:
     log_var: float = 0.0
     encoder_steps: tuple[Step, ...] = ()
     encoder_outputs: tuple[int, ...] = ()
+    encoder_log_var: float = 0.0
+    encoder_file: Reading | None = None
 
     def __post_init__(self):
         for part in ("decoder", "encoder"):
@@ -71,20 +78,24 @@ class Translated:
                 raise VisageError(f"A network may have {MOST_STEPS} steps at most.")
             object.__setattr__(self, f"{part}_steps", tuple(map(Step.told, steps)))
             object.__setattr__(self, f"{part}_outputs", tuple(outputs))
-        if type(self.log_var) not in (int, float) or not abs(self.log_var) < 80:
-            raise VisageError("A network's log-variance is a number.")
-
-    @property
-    def has_encoder(self) -> bool:
-        """Whether there is one."""
-        return bool(self.encoder_steps)
+        for log_var in (self.log_var, self.encoder_log_var):
+            if type(log_var) not in (int, float) or not abs(log_var) < 80:
+                raise VisageError("A network's log-variance is a number.")
+        if isinstance(self.encoder_file, Mapping):
+            object.__setattr__(self, "encoder_file", Reading(**self.encoder_file))
+        elif self.encoder_file is not None and not isinstance(self.encoder_file, Reading):
+            raise VisageError("It does not tell how its encoder is read.")
+        if self.encoder_file is not None and self.encoder_steps:
+            raise VisageError("A model has one encoder.")
 
     def encoder(self, image_shape: Sequence[int], latent_dim: int) -> Network:
         """A new encoder."""
-        if not self.has_encoder:
-            return _NoEncoder()
+        if self.encoder_file is not None:
+            return Onnx(self.encoder_file, self.encoder_file).encoder(image_shape, latent_dim)
+        if not self.encoder_steps:
+            return Missing(latent_dim)
         plan = self._encoder_plan(image_shape, latent_dim)
-        return Stepped(plan, self.encoder_outputs, LEAST_LOG_VAR, is_encoder=True)
+        return Stepped(plan, self.encoder_outputs, self.encoder_log_var, is_encoder=True)
 
     def decoder(self, image_shape: Sequence[int], latent_dim: int) -> "Stepped":
         """A new decoder."""
@@ -93,17 +104,22 @@ class Translated:
 
     def weights(self, image_shape: Sequence[int], latent_dim: int) -> int:
         """The number of both networks' parameters, without making them."""
-        plans = [self._decoder_plan(image_shape, latent_dim)]
-        if self.has_encoder:
-            plans.append(self._encoder_plan(image_shape, latent_dim))
-        return sum(math.prod(shape) for plan in plans for pair in plan.weights for shape in pair)
+        plans = self._plans(image_shape, latent_dim)
+        asked = self.encoder_file.bytes // 4 if self.encoder_file else 0
+        return asked + sum(
+            math.prod(shape) for plan in plans for pair in plan.weights for shape in pair
+        )
 
     def activations(self, image_shape: Sequence[int], latent_dim: int) -> int:
         """The number of values between layers, an image, of both networks."""
-        plans = [self._decoder_plan(image_shape, latent_dim)]
-        if self.has_encoder:
-            plans.append(self._encoder_plan(image_shape, latent_dim))
+        plans = self._plans(image_shape, latent_dim)
         return sum(math.prod(shape) for plan in plans for shape in plan.shapes)
+
+    def _plans(self, image_shape: Sequence[int], latent_dim: int) -> "list[_Plan]":
+        plans = [self._decoder_plan(image_shape, latent_dim)]
+        if self.encoder_steps:
+            plans.append(self._encoder_plan(image_shape, latent_dim))
+        return plans
 
     def in_words(self) -> str:
         """What tells it from others of its kind."""
@@ -112,7 +128,8 @@ class Translated:
         parts = [f"{dense} dense"] if dense else []
         if convolutions := len(weighted) - dense:
             parts.append(f"{convolutions} convolutional")
-        return " ".join([*parts, "translated"])
+        alone = "" if self.encoder_steps or self.encoder_file else ", a decoder alone"
+        return " ".join([*parts, "layers" if parts else "steps"]) + alone
 
     def _decoder_plan(self, image_shape: Sequence[int], latent_dim: int) -> "_Plan":
         plan = _planned(self.decoder_steps, (latent_dim,))
@@ -191,11 +208,14 @@ class Stepped(Network):
     ):
         super().__init__()
         self.is_encoder = is_encoder
+        self.knows_variance = len(outputs) > 1
         self.plan = plan
         self.outputs = outputs
         self.log_var = log_var
         self.weight = nn.ParameterList(torch.zeros(shape) for shape, _ in plan.weights)
         self.bias = nn.ParameterList(torch.zeros(shape) for _, shape in plan.weights)
+        largest = max(math.prod(shape) for shape in plan.shapes)
+        self._at_once = max(1, VALUES_AT_ONCE // largest)
         self._last_use = {
             place: number for number, step in enumerate(plan.steps) for place in step.of
         }
@@ -203,7 +223,13 @@ class Stepped(Network):
     def forward(self, x: Tensor) -> Gaussian:
         """The Gaussian given x. Shapes: (*, in_features) -> (*, D) each."""
         batch = x.shape[:-1]
-        values: list[Tensor | None] = [x.reshape(-1, x.shape[-1])]
+        rows = x.reshape(-1, x.shape[-1])
+        parts = [self._given(part) for part in rows.split(self._at_once)]
+        mean, log_var = (torch.cat(part) for part in zip(*parts, strict=True))
+        return Gaussian(mean.reshape(*batch, -1), log_var.reshape(*batch, -1))
+
+    def _given(self, x: Tensor) -> Gaussian:
+        values: list[Tensor | None] = [x]
         layers = zip(self.weight, self.bias, strict=True)
         for number, step in enumerate(self.plan.steps):
             taken = [value for place in step.of if (value := values[place]) is not None]
@@ -213,11 +239,7 @@ class Stepped(Network):
                 # Large ones are many: what nobody takes any more goes.
                 if self._last_use[place] == number and place not in self.outputs:
                     values[place] = None
-        found = [
-            value.reshape(*batch, -1)
-            for place in self.outputs
-            if (value := values[place]) is not None
-        ]
+        found = [value for place in self.outputs if (value := values[place]) is not None]
         if len(found) < 2:
             found.append(torch.full_like(found[0], self.log_var))
         return Gaussian(*found)
@@ -227,7 +249,8 @@ class Stepped(Network):
     ) -> tuple[dict, list[tuple[np.ndarray, np.ndarray]]] | None:
         """As :meth:`Network.stepped`."""
         plan = self.plan
-        if plan.work > BROWSERS_WORK:
+        values = sum(math.prod(shape) for shape in plan.shapes)
+        if plan.work > BROWSERS_WORK or values > BROWSERS_VALUES:
             return None
         layers = [
             (weight.detach().numpy(), bias.detach().numpy())
@@ -260,14 +283,3 @@ class Stepped(Network):
             twin.weight[place].data.copy_(torch.from_numpy(weight))
             twin.bias[place].data.copy_(torch.from_numpy(bias))
         return twin
-
-
-class _NoEncoder(Network):
-    """In the place of an encoder that nobody gave."""
-
-    def forward(self, x: Tensor) -> Gaussian:
-        """None."""
-        raise VisageError(
-            "This model came without an encoder, so it can't look at an image: open it again "
-            "with its encoder."
-        )

@@ -10,6 +10,7 @@ __all__ = ["WEIGHTED", "Step", "apply", "shape_of", "weight_shapes", "work_of"]
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ class Step:
         lists = [said[name] for name in ("of", "sizes", "values")]
         if not isinstance(said["op"], str) or not all(isinstance(x, list | tuple) for x in lists):
             raise VisageError("A step tells a name and lists of numbers.")
-        of, sizes, values = lists
+        of, sizes, values = (list[Any](part) for part in lists)
         if not all(type(number) is int and abs(number) < 2**31 for number in (*of, *sizes)):
             raise VisageError("A step's sizes are whole numbers.")
         if not all(type(x) in (int, float) and math.isfinite(x) for x in values):

@@ -1,8 +1,8 @@
 """From an ONNX graph to steps that are our own: :mod:`vae.models.steps`.
 
 What a graph computes of sizes is computed here, once: exporters write out how a reshape's sizes
-come from the batch. Whatever there is no step for raises :class:`UntranslatableError`: such a graph
-is run as it is. What comes out is to be compared with what ONNX Runtime gives.
+come from the batch. Whatever there is no step for raises :class:`UntranslatableError`: such a
+graph is run as it is. What comes out is to be compared with what ONNX Runtime gives.
 """
 
 __all__ = ["Builder", "Translation", "UntranslatableError", "translate"]
@@ -28,8 +28,15 @@ ANY_BATCH = 7919
 # What is computed of sizes is small.
 LARGEST_FOLDED = 2**16
 
+# Steps that are followed, of which not all need be kept; and the values of their weights.
+MOST_STEPS = 2_000
+MOST_HELD = 2**27
+
 # A bound that no value reaches.
 FAR = 1e30
+
+# What a graph that says what can't be raises, of whoever computes with it.
+_WRONG = ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError
 
 Layer = tuple[np.ndarray, np.ndarray]
 
@@ -69,6 +76,7 @@ class Builder:
         self.steps: list[Step] = []
         self.shapes: list[Shape] = [given]
         self.layers: dict[int, Layer] = {}
+        self.held = 0
 
     def add(
         self,
@@ -80,6 +88,9 @@ class Builder:
     ) -> Place:
         """Add a step; raises where it can't be."""
         step = Step(op, tuple(of_.number for of_ in of), tuple(map(int, sizes)), tuple(values))
+        self.held += 0 if layer is None else layer[0].size + layer[1].size
+        if len(self.steps) >= MOST_STEPS or self.held > MOST_HELD:
+            raise UntranslatableError("The graph has more steps than can be followed.")
         shape = shape_of(step, [self.shapes[place.number] for place in of])
         self.steps.append(step)
         self.shapes.append(shape)
@@ -190,7 +201,7 @@ def translate(
         return _Translator(model, builder, source).places(outputs)
     except UntranslatableError:
         raise
-    except (VisageError, ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+    except (VisageError, *_WRONG) as error:
         raise UntranslatableError(f"This graph can't be followed: {str(error)[:200]}") from error
 
 
@@ -567,6 +578,8 @@ class _Translator:
             scales = node.attributes["scales"]
         if sizes is not None:
             scales = [side / before for side, before in zip(sizes, full, strict=True)]
+        if scales is None or isinstance(scales, Place):
+            raise UntranslatableError("A resize to what depends on the input has no step.")
         factors = [float(scale) for scale in np.ravel(scales)]
         if len(factors) != 4 or factors[:2] != [1, 1] or any(f % 1 or f < 1 for f in factors):
             raise UntranslatableError("A resize by such factors has no step.")
@@ -607,7 +620,9 @@ class _Translator:
     def op_slice(self, node: _Node) -> Place:
         rank = self.rank(node[0])
         starts, ends = (
-            np.ravel(node.attributes.get(name, node[place]))
+            np.ravel(
+                held if (held := node.attributes.get(name)) is not None else node.given[place]
+            )
             for name, place in (("starts", 1), ("ends", 2))
         )
         axes = node.axes(rank, 3) or list(range(len(starts)))
@@ -781,7 +796,7 @@ def _folded(node: _Node, op: str) -> list[Any]:
     from onnx import helper, numpy_helper
 
     attributes = node.attributes
-    given = [None if value is None else np.asarray(value) for value in node.given]
+    given: list[Any] = [None if value is None else np.asarray(value) for value in node.given]
     if op == "Constant":
         (name, value), *_ = attributes.items()
         return [numpy_helper.to_array(value) if name == "value" else np.array(value)]

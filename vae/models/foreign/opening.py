@@ -17,6 +17,7 @@ from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint, save_checkpoint
 from vae.models.foreign.found import Found, Said, inspect
 from vae.models.foreign.networks import Onnx, tensor_of
+from vae.models.foreign.translated import understood
 from vae.models.gaussian import Gaussian
 from vae.models.vae import VAE
 from vae.names import checked_name
@@ -109,13 +110,8 @@ def _model(
 ) -> VAE:
     """The model: of networks of our own where the graphs are understood, else of asked ones."""
     asked = _asked(decoder, encoder, found, likelihood, std)
-    understood = _understood(decoder, encoder, asked)
-    return asked if understood is None or not _alike(understood, asked) else understood
-
-
-def _understood(decoder: bytes, encoder: bytes | None, asked: VAE) -> VAE | None:
-    """The same model of networks of our own, or None where its graphs are not understood."""
-    return None
+    ours = understood(decoder, encoder, asked)
+    return asked if ours is None or not _alike(ours, asked) else ours
 
 
 def _alike(ours: VAE, asked: VAE) -> bool:
