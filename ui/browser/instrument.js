@@ -84,7 +84,7 @@ export class Instrument {
     const [switched, modes] = [faces.closest("label"), mean.closest(".segments")];
     if (switched instanceof HTMLElement) switched.hidden = this.isServed;
     if (modes instanceof HTMLElement) modes.hidden = !hasNoise;
-    find(this.root, "[name=brush]", HTMLElement).hidden = this.isServed;
+    find(this.root, ".hands", HTMLElement).hidden = this.isServed;
     if (!hasNoise && !mean.checked) mean.click();
     this.tellServed("");
   }

@@ -125,7 +125,12 @@ export class Pad {
     this.leave();
     this.model = model;
     const { decoder } = model;
-    if (decoder instanceof ServedDecoder) decoder.onAnswer = (problem) => this.answered(problem);
+    if (decoder instanceof ServedDecoder) {
+      // Both decode many faces a frame.
+      this.brush.turn(false);
+      this.pull.turn(false);
+      decoder.onAnswer = (problem) => this.answered(problem);
+    }
     this.pins = this.trays.get(model.model) ?? [];
     if (this.z.length !== model.latents) this.z = new Float32Array(model.latents);
     this.instrument.adopt(model);
