@@ -10,6 +10,7 @@ from vae.commands.data_sets import list_datasets
 from vae.commands.draw import export_command, manifold_command, sample_command
 from vae.commands.evaluate import evaluate_command
 from vae.commands.manage_runs import runs_group
+from vae.commands.open_model import open_command
 from vae.commands.share import share_command
 from vae.commands.sweep import sweep_command, sweeps_group
 from vae.commands.terminal import Commands
@@ -31,6 +32,7 @@ for command in (
     manifold_command,
     sample_command,
     export_command,
+    open_command,
     share_command,
 ):
     main.add_command(command)

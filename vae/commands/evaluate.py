@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from vae import datasets
 from vae.commands.terminal import as_json, checkpoint_argument, nats
+from vae.datasets.faces import Pixels, Splits
 from vae.errors import VisageError
 from vae.latent import disentanglement, evidence
-from vae.latent.arrays import active_units, encode
+from vae.latent.arrays import active_units, encode, squared_errors
+from vae.models.architecture import BROUGHT
 from vae.models.card import Split
 from vae.models.checkpoint import load_checkpoint
 from vae.models.likelihoods import bits_per_dimension
+from vae.models.vae import VAE
 from vae.runs import trainer
 
 
@@ -49,17 +53,27 @@ def evaluate_command(
             f"{checkpoint} is a model of images of {'×'.join(map(str, model.image_shape))}; those "
             f"of {name} are of {'×'.join(map(str, faces.image_shape))}."
         )
+    if model.why_no_nats:
+        say_errors(model, faces.pixels(np.arange(len(faces))), as_json)
+        return
     split = card.split or Split("random", 0.1, 0)
-    sets = faces.splits_indices(split.holdout, split.test, split.how, split.seed)
-    parts = sets.learning_from(split.training_images)
+    # Nobody knows what a model from elsewhere has learnt from.
+    is_foreign = model.architecture.network.kind in BROUGHT and card.split is None
+    if is_foreign:
+        nothing = np.zeros(0, dtype=int)
+        parts = Splits(np.arange(len(faces)), nothing, nothing)
+    else:
+        sets = faces.splits_indices(split.holdout, split.test, split.how, split.seed)
+        parts = sets.learning_from(split.training_images)
     training = faces.pixels(parts.training)
     found: dict[str, Any] = {
         "train": trainer.summary(model, training, samples, importance_samples),
-        "heldout": trainer.summary(
-            model, faces.pixels(parts.validation), samples, importance_samples
-        ),
+        "heldout": None,
         "test": None,
     }
+    if len(parts.validation):
+        validation = faces.pixels(parts.validation)
+        found["heldout"] = trainer.summary(model, validation, samples, importance_samples)
     if len(parts.test):
         tested = trainer.spread(parts.test, trainer.TESTED_IMAGES)
         found["test"] = trainer.summary(model, faces.pixels(tested), samples, importance_samples)
@@ -86,7 +100,8 @@ def evaluate_command(
         click.echo(json.dumps(found | more))
         return
     # The words of the split, where a test set is part of it.
-    labels = {"train": "training", "heldout": "validation" if found["test"] else "held-out"}
+    training_called = "images" if is_foreign else "training"
+    labels = {"train": training_called, "heldout": "validation" if found["test"] else "held-out"}
     for part, figures in found.items():
         if figures is not None:
             terms = ("elbo", "log_likelihood", "kl", "importance_weighted")
@@ -96,17 +111,44 @@ def evaluate_command(
             bits = figures.get("bits_per_dimension")
             ending = "" if bits is None else f"  at most {bits:.3f} bits per dimension"
             click.echo(f"{labels.get(part, part):<11} " + "  ".join(told) + ending)
-    click.echo(
-        f"Nats an image of the {likelihood.name} likelihood: "
-        + ("log-probabilities of grey levels" if likelihood.is_mass else "log-densities")
-    )
+    click.echo(f"Nats an image of the {likelihood.name} likelihood: {likelihood.its_figures}")
     if looked_at:
         say_evidence(found, labels)
-    if not found["test"]:
+    elif evidence_images is None:
+        click.echo(
+            "log p(x) takes many slopes, and this decoder is asked for each by differences: "
+            "--evidence-images 4 computes it of four images."
+        )
+    if not found["test"] and not is_foreign:
         click.echo("The held-out images also chose the step: this model has no test set.")
     click.echo(f"{active} of {model.latent_dim} latents in use")
     if apart is not None:
         say_how_far_apart(apart)
+
+
+def say_errors(model: VAE, pixels: np.ndarray | Pixels, as_json: bool) -> None:
+    """How far reconstructions are from the images, of a model that tells nothing in nats."""
+    if not model.can_encode:
+        raise VisageError(
+            "This model has no encoder, so nothing stands beside an image: open it "
+            "again with its encoder."
+        )
+    errors = squared_errors(model, pixels)
+    ratios = -10 * np.log10(np.maximum(errors, 1e-12))
+    figures = {"squared_error": errors.mean(), "psnr": ratios.mean()}
+    active = active_units(encode(model, pixels))
+    if as_json:
+        more = {"images": len(errors), "active_units": active, "why_no_nats": model.why_no_nats}
+        click.echo(json.dumps({name: float(value) for name, value in figures.items()} | more))
+        return
+    spread = ratios.std(ddof=1) / len(ratios) ** 0.5 if len(ratios) > 1 else 0.0
+    click.echo(
+        f"{len(errors):,} images and their reconstructions: mean squared error "
+        f"{figures['squared_error']:.5f}, signal-to-noise ratio {figures['psnr']:.2f} ± "
+        f"{spread:.2f} dB"
+    )
+    click.echo(model.why_no_nats)
+    click.echo(f"{active} of {model.latent_dim} latents in use")
 
 
 def say_how_far_apart(found: disentanglement.Disentanglement) -> None:

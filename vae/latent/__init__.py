@@ -20,6 +20,7 @@ __all__ = [
     "nearest",
     "reconstruct",
     "sample",
+    "squared_errors",
 ]
 
 from vae.latent.arrays import (
@@ -42,4 +43,5 @@ from vae.latent.arrays import (
     nearest,
     reconstruct,
     sample,
+    squared_errors,
 )

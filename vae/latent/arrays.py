@@ -25,6 +25,7 @@ __all__ = [
     "nearest",
     "reconstruct",
     "sample",
+    "squared_errors",
 ]
 
 import math
@@ -173,6 +174,25 @@ def reconstruct(
         kl=terms["kl"],
         importance_weighted=terms["importance_weighted"],
     )
+
+
+def squared_errors(model: VAE, pixels: np.ndarray | Pixels) -> np.ndarray:
+    """How far each image is from its reconstruction: what is told of a model without nats.
+
+    Arguments:
+        model: The model, with an encoder.
+        pixels: Flattened images with pixels in [0, 1], of shape (n, D).
+
+    Returns:
+        The mean over an image's values of their squared differences, float64, (n,); its peak
+        signal-to-noise ratio is −10 log₁₀ of that, in decibels.
+    """
+    parts = []
+    with torch.inference_mode():
+        for x in _chunks(pixels, min(CHUNK, max(1, DECODED_PIXELS // model.pixels))):
+            mean, _ = model.decode(model.encode(x).mean)
+            parts.append((mean.clamp(0, 1) - x).double().square().mean(dim=1))
+    return torch.cat(parts).numpy()
 
 
 def evaluate(

@@ -122,7 +122,12 @@ class Evidence:
 
 
 def affordable(model: VAE) -> int:
-    """How many images can be judged in some ten seconds on two cores."""
+    """How many images can be judged in some ten seconds on two cores.
+
+    None of a decoder whose slopes are differences: each of many thousands would be some passes.
+    """
+    if not model.decoder.is_exact:
+        return 0
     most = AFFORDABLE[model.latent_dim > MOST_LATENTS]
     return max(2, min(most, AFFORDABLE_VALUES // model.pixels))
 

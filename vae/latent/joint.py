@@ -25,8 +25,10 @@ from vae.models.vae import VAE
 # Values that are decoded at once: as many as a processor's caches hold.
 DECODED = 2**19
 
-# Finite differences of slopes are taken over this distance.
+# Finite differences of slopes are taken over this distance; where slopes are differences
+# themselves, over so many times theirs.
 NEARBY = 1e-5
+BEYOND = 4
 
 # Shares of Newton's step that are tried, all at once, where the whole of it gains less than this
 # share of what it promises.
@@ -88,6 +90,7 @@ class Joint:
         self.model = copy.deepcopy(model).cpu().double().requires_grad_(False).eval()
         self.x = torch.from_numpy(np.asarray(pixels, dtype=np.float64))
         self.latent_dim = model.latent_dim
+        self.nearby = NEARBY if model.decoder.is_exact else BEYOND * model.decoder.least_step
 
     def __len__(self) -> int:
         return len(self.x)
@@ -119,9 +122,9 @@ class Joint:
     def curvatures(self, owner: Tensor, z: Tensor, slopes: Tensor) -> Tensor:
         """The Hessian by z, by how much slopes differ from those at z itself, (N, K, K)."""
         dim = z.shape[1]
-        around = (z[:, None] + NEARBY * torch.eye(dim).to(z)).reshape(-1, dim)
+        around = (z[:, None] + self.nearby * torch.eye(dim).to(z)).reshape(-1, dim)
         ahead = self.slopes(owner.repeat_interleave(dim), around).reshape(-1, dim, dim)
-        hessian = (ahead - slopes[:, None]) / NEARBY
+        hessian = (ahead - slopes[:, None]) / self.nearby
         return 0.5 * (hessian + hessian.mT)
 
     def climb(self, owner: Tensor, z: Tensor, steps: int = 40) -> Peaks:

@@ -109,6 +109,7 @@ class Likelihood(nn.Module):
         is_mass: Whether it gives probabilities of 256 levels, not densities.
         is_staged: Whether its weights are learnt in a stage of its own, with the mean frozen.
         is_stated: Whether it is one at all; without, nothing can be told in nats.
+        its_figures: What those in nats are.
     """
 
     name: ClassVar[str]
@@ -116,6 +117,7 @@ class Likelihood(nn.Module):
     is_mass: ClassVar[bool] = False
     is_staged: ClassVar[bool] = False
     is_stated: ClassVar[bool] = True
+    its_figures: ClassVar[str] = "log-densities"
 
     def __init__(self, image_shape: Sequence[int]):
         super().__init__()
@@ -247,6 +249,7 @@ class Logistic(Likelihood):
         "are no densities"
     )
     is_mass = True
+    its_figures = "log-probabilities of grey levels"
 
     def given(self, parameters: Gaussian) -> "LogisticDistribution":
         return LogisticDistribution(*parameters)
@@ -436,7 +439,7 @@ class Bernoulli(Likelihood):
 
     name = "bernoulli"
     in_words = "each value is the probability of white: the cross-entropy that many train by"
-    is_mass = True
+    its_figures = "cross-entropies, which are log-probabilities of black and white images alone"
 
     def given(self, parameters: Gaussian) -> "BernoulliDistribution":
         return BernoulliDistribution(parameters.mean)

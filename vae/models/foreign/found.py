@@ -18,10 +18,10 @@ from vae.models.foreign.runtime import Graph, Port, graph_of
 
 # What names tell of a variance.
 NAMES_OF_VARIANCE = (
-    ("log_var", r"log_?_?(var|sigma_?(2|sq))|lv$"),
-    ("log_std", r"log_?_?(std|sigma|scale)"),
-    ("std", r"std|stddev|sigma|scale"),
-    ("var", r"var"),
+    ("log_var", r"log.?(co)?var|log.?sigma.?(2|sq)|(^|[^a-z])lv$"),
+    ("log_std", r"log.?(std|sigma|scale)"),
+    ("std", r"std|sigma|scale"),
+    ("var", r"(^|[^a-z])(co)?var"),
 )
 
 # Words in the names of what is no mean of anything.

@@ -72,13 +72,14 @@ def open_model(
         raise VisageError(
             "Images have no place among the latents without an encoder: give its file as well."
         )
-    pixels = None if images is None else _pixels(images, found.image_shape)
+    if images is not None:
+        _check_images(images, found.image_shape)
     model = _model(decoder, encoder, found, likelihood, STD if std is None else std)
     posterior = None
-    if pixels is not None:
-        posterior = _posterior(model, pixels)
+    if images is not None:
+        posterior = _posterior(model, images)
         if std is None and not found.has_variance:
-            measured = _residual(model, pixels, posterior)
+            measured = _residual(model, images, posterior)
             model = _model(decoder, encoder, found, likelihood, measured)
     return Checkpoint(model.requires_grad_(False).eval(), dict(info or {}), posterior)
 
@@ -150,39 +151,41 @@ def _asked(
     return model
 
 
-def _pixels(images: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
-    """Images as rows of pixels in [0, 1], float32 (N, D)."""
-    if images.ndim != 1 + len(image_shape) or images.shape[1:] != image_shape:
+def _rows(images: np.ndarray, image_shape: tuple[int, ...]) -> torch.Tensor:
+    """Images as rows of pixels in [0, 1], float32 (n, D)."""
+    rows = np.asarray(images).reshape(len(images), math.prod(image_shape))
+    scale = 255 if rows.dtype == np.uint8 else 1
+    return torch.from_numpy(rows.astype(np.float32) / np.float32(scale))
+
+
+def _check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> None:
+    if images.ndim != 1 + len(image_shape) or images.shape[1:] != image_shape or not len(images):
         raise VisageError(
             f"The images are of {'×'.join(map(str, images.shape[1:])) or 'one value'}, and the "
             f"model's of {'×'.join(map(str, image_shape))}: give images of its shape."
         )
-    rows = images.reshape(len(images), math.prod(image_shape))
-    if rows.dtype == np.uint8:
-        return rows.astype(np.float32) / 255
-    return rows.astype(np.float32)
 
 
-def _posterior(model: VAE, pixels: np.ndarray) -> Gaussian:
+def _posterior(model: VAE, images: np.ndarray) -> Gaussian:
+    parts = []
     with torch.inference_mode():
-        parts = [model.encode(part) for part in torch.from_numpy(pixels).split(AT_ONCE)]
+        for start in range(0, len(images), AT_ONCE):
+            parts.append(model.encode(_rows(images[start : start + AT_ONCE], model.image_shape)))
     mean, log_var = (torch.cat(part).clone() for part in zip(*parts, strict=True))
     if not mean.isfinite().all():
         raise VisageError(
-            "The encoder's means of these images are not all numbers: look whether its --range is "
-            "the one that it was trained with."
+            "The encoder's means of these images are not all numbers: look whether it was trained "
+            "with values of another range (--input-range)."
         )
     return Gaussian(mean, log_var)
 
 
-def _residual(model: VAE, pixels: np.ndarray, posterior: Gaussian) -> float:
+def _residual(model: VAE, images: np.ndarray, posterior: Gaussian) -> float:
     """The root mean square of what reconstructions lack."""
-    chosen = np.linspace(0, len(pixels) - 1, min(len(pixels), MEASURED)).astype(int)
+    chosen = np.linspace(0, len(images) - 1, min(len(images), MEASURED)).astype(int)
+    squares = []
     with torch.inference_mode():
-        squares = [
-            (model.decode(posterior.mean[part]).mean - torch.from_numpy(pixels[part]))
-            .square()
-            .mean(dim=1)
-            for part in np.array_split(chosen, max(1, len(chosen) // AT_ONCE))
-        ]
+        for part in np.array_split(chosen, math.ceil(len(chosen) / AT_ONCE)):
+            x = _rows(images[part], model.image_shape)
+            squares.append((model.decode(posterior.mean[part]).mean - x).square().mean(dim=1))
     return float(torch.cat(squares).mean().sqrt().clamp(1e-3, 1.0))
