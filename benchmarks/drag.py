@@ -1,13 +1,14 @@
 """How smoothly the face follows the pointer: a two-second drag across the latent pad.
 
-    python -m benchmarks.drag [--runs 3] [--app app.py] [--page faces.html]
+    python -m benchmarks.drag [--runs 3] [--model cartoon-10d] [--app app.py] [--page faces.html]
 
 Starts the app, opens its first page in Chromium (``CHROMIUM`` names another than
 /usr/bin/chromium) and drags a pointer over the pad, 120 moves in two seconds. Counted are the
 frames in which a new face was drawn, the time from an input event to the pixels on the canvas, and
-the messages to the server while the button was down. ``--hidden`` serves a model with layers of
-those sizes in the app's place. ``--page`` opens a shared page from the disk, with no server and no
-network; its messages are requests.
+the messages to the server while the button was down. ``--model`` chooses one of the app's models.
+``--hidden`` serves a model with layers of those sizes in the app's place, ``--conv`` one of
+convolutions of such a width, of 64×64 in colour and ten latents. ``--page`` opens a shared page
+from the disk, with no server and no network; its messages are requests.
 """
 
 import contextlib
@@ -15,12 +16,14 @@ import math
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.browser import CHROMIUM, ROOT, SWITCHES, served
+from vae.models.conv import WIDTHS
 
 MOVES = 120
 SECONDS = 2.0
@@ -44,9 +47,12 @@ sys.path.insert(0, {root!r})
 import streamlit as st
 from ui.latent_pad import latent_pad
 from vae import VAE
+from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
+from vae.models.conv import Conv
+from vae.models.mlp import MLP
 st.set_page_config(layout="wide")
-model = VAE((28, 20), 2, {hidden}).requires_grad_(False).eval()
+model = VAE.of(Architecture({architecture})).requires_grad_(False).eval()
 latent_pad(Checkpoint(model, {{}}), key="pad", model_id="drag", version="1")
 """
 
@@ -84,15 +90,25 @@ def drag(page: Page, sent: list) -> dict[str, float]:
 @click.option("--runs", default=3, help="How many drags.")
 @click.option("--app", default="app.py", help="The script to serve.")
 @click.option("--page", "shared", type=click.Path(path_type=Path), help="A shared page instead.")
+@click.option("--model", default="", help="One of the app's models, instead of its first.")
 @click.option("--hidden", type=int, multiple=True, help="Units of each hidden layer, encoder's.")
-def main(runs: int, app: str, shared: Path | None, hidden: tuple[int, ...]) -> None:
+@click.option("--conv", type=click.Choice(list(WIDTHS)), help="Convolutions of that width.")
+def main(
+    runs: int,
+    app: str,
+    shared: Path | None,
+    model: str,
+    hidden: tuple[int, ...],
+    conv: str | None,
+) -> None:
     """Measure drags across the latent pad."""
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary)
         script = ROOT / app
-        if hidden:
+        if hidden or conv:
             script = folder / "pad.py"
-            script.write_text(PAD_OF_A_SIZE.format(root=str(ROOT), hidden=hidden))
+            told = f"(64, 64, 3), 10, Conv('{conv}')" if conv else f"(28, 20), 2, MLP({hidden})"
+            script.write_text(PAD_OF_A_SIZE.format(root=str(ROOT), architecture=told))
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         places = {"VISAGE_DATA": str(folder / "data"), "VISAGE_RUNS": str(folder / "runs")}
         place = (
@@ -108,7 +124,7 @@ def main(runs: int, app: str, shared: Path | None, hidden: tuple[int, ...]) -> N
                 "websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data))
             )
             page.add_init_script(RECORDER)
-            page.goto(address)
+            page.goto(f"{address}?{urlencode({'model': model})}" if model else address)
             page.wait_for_selector(".visage[data-state=ready]", timeout=60_000)
             # Whatever else the page draws should be done.
             page.wait_for_timeout(3000)

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import CHROMIUM, SWITCHES
 from ui import photo_frame
 from ui.browser import page_parts
-from vae import latent, load_checkpoint, page
+from vae import VAE, latent, load_checkpoint, page
 from vae.datasets import photos
 from vae.images import to_uint8
 from vae.latent.packed import NamedAxis
+from vae.models.architecture import Architecture
+from vae.models.checkpoint import Checkpoint
+from vae.models.conv import Conv
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 APP = Path(__file__).parents[2] / "app.py"
@@ -115,6 +119,47 @@ def test_a_drag_moves_the_face_and_the_address(opened, address, models):
     again.goto(sheet.url)
     expect(again.locator(".tray .kept")).to_have_count(1)
     assert (pixels(again) == pixels(sheet)).mean() > 0.9
+
+
+@pytest.mark.parametrize("has_simd", [True, False])
+def test_convolutions_are_dragged_from_the_disk(browser: Browser, tmp_path, has_simd):
+    torch.manual_seed(0)
+    model = VAE.of(Architecture((40, 36, 3), 2, Conv("small"))).requires_grad_(False).eval()
+    for weight in (model.decoder.dense[0].weight, model.decoder.head.weight):
+        weight.mul_(8)
+    path = tmp_path / "conv.html"
+    page.write(path, {"conv": Checkpoint(model, {})}, page.Parts(**page_parts()), encoder=True)
+    with browser.new_context(offline=True, **WIDE) as context:
+        context.add_init_script(
+            """globalThis.kernels = 0;
+            WebAssembly.Instance = class extends WebAssembly.Instance {
+                constructor(...all) { super(...all); globalThis.kernels++; }
+            };"""
+        )
+        if not has_simd:
+            context.add_init_script("WebAssembly.validate = () => false")
+        found = Opened(context.new_page())
+        sheet = found.goto(path.as_uri())
+        box = sheet.locator(".pad").bounding_box()
+        sheet.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        sheet.mouse.down()
+        seen = set()
+        for step in range(1, 5):
+            sheet.mouse.move(box["x"] + (0.5 + step / 20) * box["width"], box["y"] + 50)
+            seen.add(tuple(pixels(sheet)))
+        sheet.mouse.up()
+        assert len(seen) == 4
+        said = sheet.evaluate("new URLSearchParams(location.hash.slice(1)).get('z')")
+        z = [float(number) for number in said.split(",")]
+        shown = sheet.locator("canvas.face").evaluate(
+            "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        )
+        expected = to_uint8(latent.decode(model, np.array([z], dtype=np.float32))[0]).reshape(-1)
+        # A grey level for float16, one for rounding.
+        assert np.abs(np.reshape(shown, (-1, 4))[:, :3].reshape(-1) - expected).max() <= 2
+        # The page's own policy lets the kernel in.
+        assert (sheet.evaluate("kernels") > 0) == has_simd
+        assert not found.faults
 
 
 def test_a_named_axis_is_a_slider_in_the_same_frame(browser: Browser, models, tmp_path):
