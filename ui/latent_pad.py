@@ -11,6 +11,7 @@ what the pad asks for and what comes of it.
 """
 
 __all__ = [
+    "DATA_AXES",
     "LARGEST_DECODER",
     "MOST_PINS",
     "Arrow",
@@ -50,6 +51,9 @@ MOST_AT_ONCE = 16
 
 # What the browser does, Python does by the same measure.
 MOST_PINS = browser.constant("tray.js", "MOST_PINS")
+# The plane of the two axes along which the data varies most, in place of two latents.
+DATA_AXES = -1, -2
+
 ROOMY_SLIDERS = browser.constant("sliders.js", "ROOMY_SLIDERS")
 
 NO_MODEL = "There is no model to explore yet: choose or train one first."
@@ -80,7 +84,8 @@ class PadState:
     Arguments:
         z: The latent point, of shape (K,); the origin until the visitor has moved.
         pins: The latent points of the faces kept in the tray, of shape (K,) each.
-        axes: The latents that run across and upwards; only across where K = 1.
+        axes: The latents that run across and upwards, or :data:`DATA_AXES`; only across where
+            K = 1.
         arrows: Whether the visitor wants to see arrows.
     """
 
@@ -345,10 +350,16 @@ def _checked(settled: Any, latent_dim: int) -> dict | None:
         "z": settled["z"],
         "pins": points[:MOST_PINS],
         "model": settled.get("model"),
-        "axes": axes if all(axis in range(latent_dim) for axis in axes) else first,
+        "axes": axes if _are_axes(axes, latent_dim) else first,
         "arrows": settled.get("arrows") is not False,
         "z_version": settled.get("z_version"),
     }
+
+
+def _are_axes(axes: list, latent_dim: int) -> bool:
+    if latent_dim > 2 and tuple(axes) == DATA_AXES:
+        return True
+    return all(axis in range(latent_dim) for axis in axes)
 
 
 def _point(z: Sequence[float] | np.ndarray | None, latent_dim: int) -> np.ndarray:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from ui.latent_pad import MOST_PINS, PadState
+from ui.latent_pad import DATA_AXES, MOST_PINS, PadState
 
 # A point further out, in standard deviations of the prior, is a slip of the pen: the pad itself
 # goes as far as it is sent.
 FARTHEST = 1e6
+
+# What a link calls the plane along which the data varies most.
+DATA = "data"
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Start:
         z: The latent point, of shape (K,); None for where the pad starts by itself.
         version: The number of such wishes so far: a new one is news to the pad.
         pins: The latent points for the tray, of shape (K,) each; None for those it has.
-        axes: The latents that run across and upwards; None for those it has.
+        axes: The latents that run across and upwards, or
+            :data:`ui.latent_pad.DATA_AXES`; None for those it has.
     """
 
     z: np.ndarray | None = None
@@ -101,7 +105,8 @@ def write_state(pad: PadState) -> None:
     _write("z", written(pad.z))
     _write("pins", ";".join(map(written, pad.pins)))
     ordinary = pad.axes == tuple(range(len(pad.axes)))
-    _write("axes", "" if ordinary else ",".join(str(axis + 1) for axis in pad.axes))
+    numbers = ",".join(str(axis + 1) for axis in pad.axes)
+    _write("axes", "" if ordinary else DATA if pad.axes == DATA_AXES else numbers)
 
 
 def _news(name: str) -> str | None:
@@ -130,6 +135,8 @@ def _point(text: str, latent_dim: int) -> np.ndarray | None:
 
 
 def _axes(text: str, latent_dim: int) -> tuple[int, int] | None:
+    if text == DATA:
+        return DATA_AXES if latent_dim > 2 else None
     try:
         across, upwards = (int(number) - 1 for number in text.split(","))
     except ValueError:

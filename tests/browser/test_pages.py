@@ -205,6 +205,13 @@ def test_pins_and_axes_survive_a_reload_and_travel_in_the_link(browser, app):
         assert same_picture(page, there)
         expect(page.locator(".tray .kept")).to_have_count(1)
         expect(page.get_by_label("Latent across")).to_have_value("4")
+        # The plane along which the data varies most is a choice beside the latents.
+        page.get_by_label("Latent upwards").select_option("data 2")
+        expect(page).to_have_url(re.compile("axes=data"))
+        expect(page.locator(".pad")).to_have_attribute("aria-valuetext", re.compile("^data 1 "))
+        page.reload()
+        face(page)
+        expect(page.get_by_label("Latent across")).to_have_value("-1")
         page.get_by_role("button", name="Remove pinned face 1").click(force=True)
         expect(page).not_to_have_url(re.compile("pins="))
         assert not visit.problems

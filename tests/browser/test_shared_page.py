@@ -17,7 +17,7 @@ from ui.browser import page_parts
 from vae import VAE, latent, load_checkpoint, page
 from vae.datasets import photos
 from vae.images import to_uint8
-from vae.latent.packed import NamedAxis
+from vae.latent.packed import NamedAxis, means_of
 from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
 from vae.models.conv import Conv
@@ -119,6 +119,29 @@ def test_a_drag_moves_the_face_and_the_address(opened, address, models):
     again.goto(sheet.url)
     expect(again.locator(".tray .kept")).to_have_count(1)
     assert (pixels(again) == pixels(sheet)).mean() > 0.9
+
+
+def test_the_plane_along_which_the_data_varies_most(opened, address, models):
+    sheet = opened.goto(f"{address}#model=frey-10d&z=1,0,0,0,-0.5,0,0,0,0,2&axes=data")
+    assert sheet.get_by_label("Latent across").input_value() == "-1"
+    box = sheet.locator(".pad").bounding_box()
+    sheet.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    sheet.mouse.down()
+    sheet.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.4 * box["height"], steps=5)
+    sheet.mouse.up()
+    extent = float(sheet.locator(".pad").get_attribute("aria-valuemax"))
+    expect(sheet).to_have_url(re.compile("axes=data"))
+    said = sheet.evaluate("new URLSearchParams(location.hash.slice(1)).get('z')")
+    z = np.array([float(number) for number in said.split(",")])
+    means = means_of(models["frey-10d"]).astype(float)
+    _, _, axes = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+    axes = axes[:2] * np.sign([axis[np.abs(axis).argmax()] for axis in axes[:2]])[:, None]
+    assert axes @ z == pytest.approx([0.4 * extent, 0.2 * extent], abs=0.05)
+    # What lies across the plane has stayed.
+    began = np.array([1, 0, 0, 0, -0.5, 0, 0, 0, 0, 2])
+    across = np.eye(10) - axes.T @ axes
+    assert across @ z == pytest.approx(across @ began, abs=0.01)
+    assert difference(sheet, models["frey-10d"].model, z.tolist()) <= 3
 
 
 @pytest.mark.parametrize("has_simd", [True, False])

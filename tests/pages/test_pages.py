@@ -228,6 +228,7 @@ def test_a_link_chooses_the_model_and_the_point(shipped):
         {"axes": "1"},
         {"axes": "1,1"},
         {"axes": "1,3"},
+        {"axes": "data"},
     ],
 )
 def test_a_bad_link_is_ignored_with_one_sentence(query, shipped):
@@ -252,8 +253,11 @@ def test_a_link_brings_pins_and_axes(shipped):
     assert sentences(app.run()) == []
     assert dict(app.query_params) == {"model": "a"} | link
     app.query_params["pins"] = "0,0,1"
+    app.query_params["axes"] = "data"
     app.run()
     assert app.session_state["explore-memory-3"]["start"]["pins"] == [[0, 0, 1]]
+    assert app.session_state["explore-memory-3"]["start"]["axes"] == [-1, -2]
+    assert app.query_params["axes"] == "data" and sentences(app) == []
     assert app.query_params["z"] == link["z"]
 
 

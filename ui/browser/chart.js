@@ -3,7 +3,7 @@
 /** @import { View } from "./projection.js" */
 /** @import { Tint } from "./tint.js" */
 
-import { toPixels } from "./projection.js";
+import { project } from "./projection.js";
 import { named } from "./words.js";
 
 /**
@@ -114,15 +114,20 @@ function ringLabel(sigmas, inside, left, top) {
  * @param {View} view
  * @param {Look} look
  */
-function drawNames(context, { axes, extent, own, side }, { font, firmness }) {
+function drawNames(context, { model, axes, extent, own, side }, { font, firmness }) {
   const middle = Math.round(side / 2) + 0.5;
   const far = extent > own ? ` = ${extent}` : "";
   context.font = font;
   context.globalAlpha = Math.min(1, 0.75 * firmness);
   context.textAlign = "right";
-  context.fillText(`${named(axes[0])}${far} →`, side - 10, middle - 7);
+  // Of an axis of the data it is told how much of it there is along it.
+  const names = axes.map((axis) => {
+    const share = axis < 0 ? model.principal?.shares[-1 - axis] : undefined;
+    return named(axis) + (share === undefined ? "" : `, ${Math.round(100 * share)} %`);
+  });
+  context.fillText(`${names[0]}${far} →`, side - 10, middle - 7);
   context.textAlign = "left";
-  if (axes.length > 1) context.fillText(`↑ ${named(axes[1])}`, middle + 7, 17);
+  if (axes.length > 1) context.fillText(`↑ ${names[1]}`, middle + 7, 17);
   context.globalAlpha = 1;
 }
 
@@ -134,8 +139,7 @@ function drawNames(context, { axes, extent, own, side }, { font, firmness }) {
  * @param {Look} look
  */
 function drawPosterior(context, view, { overFaces, cloud, tint }) {
-  const { axes, model, side } = view;
-  const [across, up] = axes;
+  const { model, side } = view;
   const { points, latents } = model;
   const count = points.length / latents;
   context.save();
@@ -155,8 +159,7 @@ function drawPosterior(context, view, { overFaces, cloud, tint }) {
       if (!colour) continue;
       context.fillStyle = colour;
     }
-    const x = toPixels(points[row + across], view);
-    const y = side - toPixels(points[row + up], view);
+    const [x, y] = project(points.subarray(row, row + latents), view);
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fill();

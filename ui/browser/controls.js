@@ -59,6 +59,7 @@ export function listen(pad, signal) {
   plane.selects.forEach((select, axis) => {
     const turned = () => {
       plane.choose(axis, Number(select.value));
+      instrument.reach(pad.z);
       instrument.refresh();
       pad.settle();
     };

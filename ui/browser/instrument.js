@@ -12,6 +12,7 @@ import { Manifold } from "./manifold.js";
 import { NamedAxes } from "./named_axes.js";
 import { Overlay } from "./overlay.js";
 import { Plane } from "./plane.js";
+import { placeAlong } from "./projection.js";
 import { ServedDecoder } from "./served.js";
 import { Sliders } from "./sliders.js";
 import { Tint } from "./tint.js";
@@ -188,9 +189,10 @@ export class Instrument {
     if (this.showsFaces) this.manifold.show(this.plane.view, z);
     const { pad, axes } = this.plane;
     this.tell(z);
-    pad.setAttribute("aria-valuenow", z[axes[0]].toFixed(2));
-    const latents = axes.map((k) => `${named(k)} ${written(z[k])}`);
-    pad.setAttribute("aria-valuetext", latents.join(", "));
+    const places = axes.map((axis) => placeAlong(z, axis, this.model));
+    pad.setAttribute("aria-valuenow", places[0].toFixed(2));
+    const told = axes.map((axis, i) => `${named(axis)} ${written(places[i])}`);
+    pad.setAttribute("aria-valuetext", told.join(", "));
   }
 
   /**

@@ -4,6 +4,7 @@
 
 import { contextOf, find } from "./dom.js";
 import { drawMean } from "./paint.js";
+import { isSamePlane, moveAlong } from "./projection.js";
 
 /** What the painting may take of a frame. */
 const SLICE_MS = 5;
@@ -38,7 +39,7 @@ export function cellsOf({ model, axes, side }) {
 }
 
 /**
- * Move z to the middle of a cell; with more than two latents the others stay.
+ * Move z to the middle of a cell; what lies across the plane stays.
  *
  * @param {Float32Array} z
  * @param {View} view
@@ -46,9 +47,9 @@ export function cellsOf({ model, axes, side }) {
  * @param {number} column
  * @param {number} row
  */
-export function moveToCell(z, { axes, extent }, { columns, rows }, column, row) {
-  z[axes[0]] = ((2 * column + 1) / columns - 1) * extent;
-  if (axes.length > 1) z[axes[1]] = (1 - (2 * row + 1) / rows) * extent;
+export function moveToCell(z, { axes, extent, model }, { columns, rows }, column, row) {
+  moveAlong(z, axes[0], ((2 * column + 1) / columns - 1) * extent, model);
+  if (axes.length > 1) moveAlong(z, axes[1], (1 - (2 * row + 1) / rows) * extent, model);
 }
 
 export class Manifold {
@@ -96,7 +97,7 @@ export class Manifold {
       side === view.side &&
       pixels === this.canvas.width &&
       axes.every((k, i) => k === view.axes[i]) &&
-      z.every((latent, k) => latent === through[k] || axes.includes(k))
+      isSamePlane(z, through, axes, model)
     );
   }
 

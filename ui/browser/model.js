@@ -1,5 +1,7 @@
 /** A model as it travels: what it is, its decoder, the means of its posterior. */
 
+/** @import { Principal } from "./principal.js" */
+
 import { ConvolutionalDecoder, layerSizes } from "./convolution.js";
 import { Decoder } from "./decoder.js";
 import { countsOf, StepsDecoder } from "./graph.js";
@@ -18,6 +20,7 @@ import { ServedDecoder } from "./served.js";
  * @property {Decoder | ConvolutionalDecoder | StepsDecoder | ServedDecoder} decoder
  * @property {Noise} noise  What it expects around the decoder's mean.
  * @property {boolean} hasNoise  Whether it says what that is.
+ * @property {Principal} [principal]  Once somebody has asked for the axes of the data.
  */
 
 /**

@@ -16,6 +16,7 @@ import { find } from "./dom.js";
 import { Instrument } from "./instrument.js";
 import { latentPoint } from "./model.js";
 import { Motion, nearestFirst } from "./motion.js";
+import { moveAlong, placeAlong } from "./projection.js";
 import { Pull } from "./pull.js";
 import { ServedDecoder } from "./served.js";
 import { MOST_PINS, Tray } from "./tray.js";
@@ -208,28 +209,31 @@ export class Pad {
   }
 
   /**
-   * z with some latents replaced, each kept within the plane.
+   * z moved along some axes, along each within the plane.
    *
-   * @param {[number, number][]} latents  Index and value.
+   * @param {[number, number][]} places  The axis, a latent's index as a rule, and how far along it.
    */
-  with(latents) {
+  with(places) {
     const z = Float32Array.from(this.z);
     const { extent } = this.instrument.plane;
-    for (const [k, value] of latents) z[k] = Math.min(extent, Math.max(-extent, value));
+    for (const [axis, place] of places) {
+      moveAlong(z, axis, Math.min(extent, Math.max(-extent, place)), this.model);
+    }
     return z;
   }
 
   /**
-   * A key: it moves one latent by a step, or is Home.
+   * A key: it moves z by a step along an axis, or is Home.
    *
    * @param {KeyboardEvent} event
-   * @param {[number, number] | undefined} step  The latent and by how much.
+   * @param {[number, number] | undefined} step  The axis and by how much.
    */
   press(event, step) {
     if (!this.model || (!step && event.key !== "Home")) return;
     event.preventDefault();
     this.stop();
-    this.move(step ? this.with([[step[0], this.z[step[0]] + step[1]]]) : this.z.map(() => 0));
+    const to = step && placeAlong(this.z, step[0], this.model) + step[1];
+    this.move(step && to !== undefined ? this.with([[step[0], to]]) : this.z.map(() => 0));
     this.settling = setTimeout(() => this.settle(), SETTLE_MS);
   }
 

@@ -1,5 +1,7 @@
 /** What the end of a page's address says: the model, the point, the pins and the axes. */
 
+import { DATA_AXES } from "./projection.js";
+
 /**
  * @typedef {object} Wish
  * @property {string} [model]
@@ -38,7 +40,8 @@ export function readLink(hash) {
   const pins = (said.get("pins") ?? "").split(";").map(pointOf);
   const good = /** @type {number[][]} */ (pins.filter(Boolean));
   if (good.length) wish.pins = good;
-  const axes = pointOf(said.get("axes") ?? "")?.map((axis) => axis - 1);
+  const told = said.get("axes") ?? "";
+  const axes = told === "data" ? [...DATA_AXES] : pointOf(told)?.map((axis) => axis - 1);
   if (axes) wish.axes = axes;
   return wish;
 }
@@ -57,7 +60,9 @@ export function fitting({ z, pins, axes }, latents) {
   const fits = pins?.filter((pin) => pin.length === latents);
   if (fits?.length) granted.pins = fits;
   const isAxis = (/** @type {number} */ k) => Number.isInteger(k) && k >= 0 && k < latents;
-  if (axes?.length === 2 && axes.every(isAxis) && axes[0] !== axes[1]) granted.axes = axes;
+  const isData = latents > 2 && DATA_AXES.every((axis, i) => axes?.[i] === axis);
+  const areLatents = axes?.every(isAxis) && axes[0] !== axes[1];
+  if (axes?.length === 2 && (isData || areLatents)) granted.axes = axes;
   const whole =
     Boolean(z) === Boolean(granted.z) &&
     pins?.length === granted.pins?.length &&
@@ -78,6 +83,7 @@ export function writtenLink({ model, z = [], pins = [], axes = [] }) {
   if (model) parts.push(`model=${encodeURIComponent(model)}`);
   parts.push(`z=${point(z)}`);
   if (pins.length) parts.push(`pins=${pins.map(point).join(";")}`);
-  if (axes.some((k, i) => k !== i)) parts.push(`axes=${axes.map((k) => k + 1).join(",")}`);
+  if (axes[0] < 0) parts.push("axes=data");
+  else if (axes.some((k, i) => k !== i)) parts.push(`axes=${axes.map((k) => k + 1).join(",")}`);
   return `#${parts.join("&")}`;
 }

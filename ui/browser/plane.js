@@ -1,16 +1,30 @@
 /** The plane: which two latents it shows and how far, and where z is on it. */
 
 /** @import { Model } from "./model.js" */
+/** @import { Principal } from "./principal.js" */
 /** @import { View } from "./projection.js" */
 /** @import { Tint } from "./tint.js" */
 
 import { drawChart } from "./chart.js";
 import { contextOf, find } from "./dom.js";
-import { extentFor, project, unproject, withAxis } from "./projection.js";
+import { principalAxes } from "./principal.js";
+import {
+  DATA_AXES,
+  deviationAlong,
+  extentFor,
+  placeAlong,
+  project,
+  unproject,
+  withAxis,
+} from "./projection.js";
 import { named } from "./words.js";
 
 export class Plane {
   axes = [0, 1];
+
+  /** The latents that it showed last. */
+  latents = [0, 1];
+
   own = 4;
   extent = 4;
   side = 0;
@@ -32,15 +46,24 @@ export class Plane {
 
   /** @param {Model} model */
   adopt(model) {
-    if (this.model?.latents !== model.latents) {
-      this.axes = model.latents > 1 ? [0, 1] : [0];
-      this.chooser.hidden = model.latents < 3;
+    const other = this.model?.latents !== model.latents;
+    if (other) this.axes = this.latents = model.latents > 1 ? [0, 1] : [0];
+    this.chooser.hidden = model.latents < 3;
+    if (other || Boolean(this.model?.points.length) !== Boolean(model.points.length)) {
       this.selects.forEach((select, i) => {
-        const names = Array.from({ length: model.latents }, (_, k) => [named(k), String(k)]);
-        select.replaceChildren(...names.map(([name, k]) => new Option(name, k)));
-        select.value = String(this.axes[i]);
+        const axes = Array.from({ length: model.latents }, (_, k) => k);
+        // The data has axes of its own where it is known.
+        if (model.points.length) axes.push(DATA_AXES[i]);
+        select.replaceChildren(...axes.map((axis) => new Option(named(axis), String(axis))));
       });
     }
+    // Axes that have found the data stay with it while a model trains.
+    const before = this.model?.model === model.model ? this.model.principal : undefined;
+    if (this.axes[0] < 0) {
+      if (model.points.length) this.findData(model, before);
+      else this.axes = this.latents;
+    }
+    this.selects.forEach((select, i) => (select.value = String(this.axes[i])));
     // A plane that shrank while a model trains would move everything under the pointer.
     this.own = Math.max(this.model?.model === model.model ? this.own : 0, model.extent);
     this.model = model;
@@ -48,7 +71,8 @@ export class Plane {
 
   /** @returns {View | undefined}  What it shows, once it has a model and room. */
   get view() {
-    const { model, axes, extent, own, side } = this;
+    const { model, axes, extent, side } = this;
+    const own = this.ordinary;
     return model && side ? { model, axes, extent, own, side } : undefined;
   }
 
@@ -58,34 +82,57 @@ export class Plane {
    * @param {Float32Array[]} points
    */
   fit(...points) {
-    this.extent = extentFor(this.own, points);
+    const places = points.map((z) => [...z, ...this.axes.map((k) => placeAlong(z, k, this.model))]);
+    this.extent = extentFor(this.ordinary, places);
     this.pad.setAttribute("aria-valuemin", String(-this.extent));
     this.pad.setAttribute("aria-valuemax", String(this.extent));
   }
 
+  /** How far it goes where no point lies further out: what is seen along its axes is in it. */
+  get ordinary() {
+    const reach = this.axes[0] < 0 ? (this.model?.principal?.reach ?? 0) : 0;
+    return Math.max(this.own, Math.ceil(2 * reach) / 2);
+  }
+
   /**
-   * Choose the latent of one axis; the axis that had it takes the other's.
+   * Choose the latent of one axis; the axis that had it takes the other's. An axis of the data
+   * brings the other one.
    *
    * @param {number} axis
    * @param {number} latent
    */
   choose(axis, latent) {
-    this.turn(withAxis(this.axes, axis, latent));
+    this.turn(latent < 0 ? DATA_AXES : withAxis(this.latents, axis, latent));
   }
 
   /**
-   * Choose the latents of both axes.
+   * Choose both axes, if the model has them.
    *
    * @param {number[]} axes
    */
   turn(axes) {
     if (axes.length !== this.axes.length) return;
+    const { model } = this;
+    if (axes[0] < 0) {
+      if (!model?.points.length || model.latents < 3) return;
+      if (!model.principal) this.findData(model);
+    } else {
+      this.latents = [...axes];
+    }
     this.axes = [...axes];
     this.selects.forEach((select, i) => (select.value = String(this.axes[i])));
   }
 
   /**
-   * The latents where a pointer is, by index.
+   * @param {Model} model
+   * @param {Principal} [before]
+   */
+  findData(model, before) {
+    model.principal = principalAxes(model.points, model.latents, before);
+  }
+
+  /**
+   * How far along its axes a pointer is.
    *
    * @param {{clientX: number, clientY: number}} place
    * @returns {[number, number][]}
@@ -116,7 +163,8 @@ export class Plane {
   spread(deviation) {
     this.posterior.hidden = !deviation;
     if (!deviation) return;
-    const [rx, ry] = this.axes.map((k) => (deviation[k] * this.side) / (2 * this.extent));
+    const unit = this.side / (2 * this.extent);
+    const [rx, ry] = this.axes.map((k) => deviationAlong(deviation, k, this.model) * unit);
     const { style } = this.posterior;
     // One latent runs across the plane's whole height.
     style.setProperty("--rx", `${rx}px`);

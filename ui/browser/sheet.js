@@ -4,6 +4,7 @@
 
 import { contextOf, find } from "./dom.js";
 import { drawMean } from "./paint.js";
+import { isSamePlane, moveAlong } from "./projection.js";
 import { tuple } from "./words.js";
 
 /** The prior's probability left out at either end of each latent. */
@@ -184,7 +185,7 @@ export class Sheet {
     const same =
       shown?.model === model &&
       axes.every((k, i) => k === shown.axes[i]) &&
-      z.every((latent, k) => axes.includes(k) || latent === shown.z[k]);
+      isSamePlane(z, shown.z, axes, model);
     if (same) return;
     if (shown?.model !== model) this.fit(model);
     this.shown = { model, axes: [...axes], z: Float32Array.from(z) };
@@ -255,8 +256,8 @@ export class Sheet {
   point(column, row) {
     const { axes, z: through, model } = /** @type {NonNullable<typeof this.shown>} */ (this.shown);
     const z = Float32Array.from(through);
-    z[axes[0]] = this.axis[column];
-    if (model.latents > 1) z[axes[1]] = this.axis[this.grid.rows - 1 - row];
+    moveAlong(z, axes[0], this.axis[column], model);
+    if (model.latents > 1) moveAlong(z, axes[1], this.axis[this.grid.rows - 1 - row], model);
     return z;
   }
 

@@ -1,8 +1,10 @@
 /** How latents are named and their values written. */
 
-/** @param {number} latent  The latent's index. */
-export const named = (latent) =>
-  `z${String(latent + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)])}`;
+/** @param {number} axis  A latent's index; below 0, an axis of the data. */
+export const named = (axis) =>
+  axis < 0
+    ? `data ${-axis}`
+    : `z${String(axis + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)])}`;
 
 /** @param {number} value */
 export const written = (value) =>
