@@ -244,7 +244,7 @@ def test_what_is_drawn_has_the_colours_of_the_theme_that_is_in_force(lesson, app
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_step_fits_a_phone(browser: Browser, app, scheme):
+def test_every_step_fits_a_phone_and_shuts_nobody_out(browser: Browser, app, axe, scheme):
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     page = context.new_page()
     page.goto(f"{app}/learn")
@@ -256,6 +256,8 @@ def test_every_step_fits_a_phone(browser: Browser, app, scheme):
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         field = page.locator(".lesson section:visible .field").first.bounding_box()
         assert field["width"] > 300
+        passed = axe(page, '[...document.querySelectorAll("*")].find((host) => host.visageLesson)')
+        assert "color-contrast" in passed
     context.close()
 
 
