@@ -211,13 +211,15 @@ class ConvEncoder(_Convolutional, LinearHead):
         """The Gaussian given x. Shapes: (*, D) -> (*, K) each."""
         plan, activation = self.plan, ACTIVATIONS[self.activation]
         batch = x.shape[:-1]
-        x = x.reshape(-1, plan.height, plan.width, plan.colours).permute(0, 3, 1, 2)
+        x = x.reshape(-1, plan.height, plan.width, plan.colours)
         below, beside = _beyond(plan)
         if below or beside:
-            x = functional.pad(x, (0, beside, 0, below))
-        for convolution in self.convolutions:
-            x = activation(convolution(functional.pixel_unshuffle(x, 2)))
-        x = activation(self.dense(x.flatten(1)))
+            x = functional.pad(x, (0, 0, 0, beside, 0, below))
+        for layer in self.convolutions:
+            assert isinstance(layer, nn.Conv2d)
+            x = activation(_convolve(_folded(x), _folded_weight(layer.weight), layer.bias))
+        # As many values as the grid has, channel by channel.
+        x = activation(self.dense(x.permute(0, 3, 1, 2).flatten(1)))
         return self.given(x.reshape(*batch, -1))
 
     def _told(self) -> list[tuple[Tensor, Tensor]]:
@@ -282,14 +284,21 @@ class ConvDecoder(_Convolutional):
         x = x.reshape(-1, x.shape[-1])
         for layer in self.dense:
             x = activation(layer(x))
-        x = x.reshape(-1, plan.channels, *plan.grid)
-        for convolution in self.convolutions:
-            # The activation before its values are laid out anew: they are the same.
-            x = functional.pixel_shuffle(activation(convolution(x)), 2)
-        x = functional.pixel_shuffle(self.head(x), 2)[..., : plan.height, : plan.width]
-        x = x.reshape(-1, 2, plan.colours, plan.height, plan.width).permute(0, 1, 3, 4, 2)
-        outputs = x.reshape(-1, 2 * plan.values) + self.bias
-        mean, log_var = outputs.reshape(*batch, -1).chunk(2, dim=-1)
+        x = x.reshape(-1, plan.channels, *plan.grid).permute(0, 2, 3, 1)
+        for layer in self.convolutions:
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+            weight, bias = _by_place(layer.weight), _by_place(layer.bias)
+            x = _unfolded(activation(_convolve(x, weight, bias)))
+        # The means' channels, then the log-variances'.
+        halves = [_by_place(half) for half in self.head.weight.chunk(2)]
+        outputs = [
+            _unfolded(half)[:, : plan.height, : plan.width].reshape(-1, plan.values)
+            for half in _convolve(x, torch.cat(halves), None).chunk(2, dim=-1)
+        ]
+        mean, log_var = (
+            (output + bias).reshape(*batch, plan.values)
+            for output, bias in zip(outputs, self.bias.chunk(2), strict=True)
+        )
         return Gaussian(mean.sigmoid(), log_var)
 
     def start_at(self, mean: Tensor, log_var: Tensor) -> None:
@@ -336,6 +345,41 @@ class ConvDecoder(_Convolutional):
 def _parts(layer: nn.Module) -> tuple[Tensor, Tensor]:
     assert isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None
     return layer.weight, layer.bias
+
+
+# Between the layers values lie as (B, rows, columns, channels): as images do, and as convolutions
+# on a processor are twice as fast. There the four of a square are moved in runs of all channels,
+# which takes a quarter of the time; so their place in it counts before the channel, where in
+# weights that are stored, as in PyTorch's and ONNX's layers, the channel counts before the place.
+
+
+def _folded(x: Tensor) -> Tensor:
+    """Each square of four becomes one. Shapes: (B, 2h, 2w, C) -> (B, h, w, 4C)."""
+    count, height, width, channels = x.shape
+    rows = x.reshape(count, height // 2, 2, width // 2, 2 * channels)
+    return rows.transpose(2, 3).reshape(count, height // 2, width // 2, 4 * channels)
+
+
+def _unfolded(x: Tensor) -> Tensor:
+    """The inverse. Shapes: (B, h, w, 4C) -> (B, 2h, 2w, C)."""
+    count, height, width, channels = x.shape
+    squares = x.reshape(count, height, width, 2, channels // 2).transpose(2, 3)
+    return squares.reshape(count, 2 * height, 2 * width, channels // 4)
+
+
+def _by_place(weight: Tensor) -> Tensor:
+    """What gives channels that are unfolded, (4C, …), from the stored order into that one."""
+    return weight.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1)
+
+
+def _folded_weight(weight: Tensor) -> Tensor:
+    """What takes channels that were folded, (out, 4C, 3, 3), likewise."""
+    return weight.unflatten(1, (-1, 4)).transpose(1, 2).flatten(1, 2)
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Shapes: (B, h, w, in) -> (B, h, w, out)."""
+    return functional.conv2d(x.permute(0, 3, 1, 2), weight, bias, padding=1).permute(0, 2, 3, 1)
 
 
 def _beyond(plan: Plan) -> tuple[int, int]:
