@@ -1,6 +1,7 @@
 """Convolutional networks: what holds of them for images of every shape."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -119,6 +120,19 @@ def test_what_the_log_variance_alone_depends_on_leaves_the_mean():
 )
 def test_the_size_of_the_images_chooses_where_nobody_does(shape, kind):
     assert TrainingConfig().architecture(shape).network.kind == kind
+
+
+def test_the_recipe_knows_the_network_and_leaves_what_a_person_chose():
+    usual = TrainingConfig(network="conv")
+    found = TrainingConfig(seed=3).for_images((64, 64, 3))
+    assert found == dataclasses.replace(usual, seed=3)
+    assert (found.activation, found.batch_size) != ("tanh", 100)
+    chosen = TrainingConfig(batch_size=7, activation="relu").for_images((64, 64, 3))
+    assert (chosen.batch_size, chosen.activation) == (7, "relu")
+    assert chosen.learning_rate == usual.learning_rate
+    assert TrainingConfig().for_images((28, 20)) == TrainingConfig(network="mlp")
+    # What is chosen is what is trained.
+    assert TrainingState(TrainingConfig(), (32, 32, 3)).config.batch_size == usual.batch_size
 
 
 def test_runs_of_before_there_was_a_choice_stay_what_they_were():

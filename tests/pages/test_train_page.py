@@ -100,7 +100,8 @@ def test_what_was_chosen_is_what_is_started(monkeypatch):
     press(app, "Start training")
     (run,) = launched
     expected = TrainingConfig(
-        "olivetti", 3, (20, 10), steps=500, seed=7, split="last", learning_rate=0.004
+        *("olivetti", 3, (20, 10)),
+        **{"steps": 500, "seed": 7, "split": "last", "learning_rate": 0.004, "network": "mlp"},
     )
     assert dataclasses.replace(run.config, learning_rate=0.004) == expected
     assert app.selectbox(key="train_run").value == run.name

@@ -469,7 +469,7 @@ def test_a_knob_that_can_t_be_turned_so_far_gets_a_sentence(choice, sentence):
 def test_what_the_recipe_sets_and_what_differs_is_said():
     assert TrainingConfig(latent_dim=10).recipe_in_words() == (
         "For 10 latents the recipe default sets layers of 300 300, a learning rate of 0.004, "
-        "4,000 steps."
+        "minibatches of 100, tanh, 4,000 steps."
     )
     said = TrainingConfig(hidden_dims=(50,), learning_rate=0.01).recipe_in_words()
     assert "layers of 200 200 200 (here 50), a learning rate of 0.008 (here 0.01)" in said

@@ -7,11 +7,15 @@ import streamlit as st
 from vae.models.conv import WIDTHS
 from vae.models.mlp import ACTIVATIONS
 from vae.models.objective import OBJECTIVES
-from vae.training.recipes import IWAE_SAMPLES
+from vae.training.recipes import IWAE_SAMPLES, Recipe
 
 
-def choose() -> dict:
-    """Widgets behind *More*; what they say, by the names of a configuration."""
+def choose(recipe: Recipe) -> dict:
+    """Widgets behind *More*; what they say, by the names of a configuration.
+
+    Arguments:
+        recipe: What suggests some of it.
+    """
     with st.expander("More", icon=":material/tune:"):
         weight, bound, network = st.columns(3, gap="large")
         with weight:
@@ -19,7 +23,7 @@ def choose() -> dict:
         with bound:
             choices |= choose_bound()
         with network:
-            choices |= choose_network()
+            choices |= choose_network(recipe.activation)
     return choices
 
 
@@ -68,13 +72,18 @@ def choose_bound() -> dict:
     return {"objective": objective, "samples": samples}
 
 
-def choose_network() -> dict:
+def choose_network(suggested: str) -> dict:
     activation = st.selectbox(
-        "Activation", list(ACTIVATIONS), key="new_activation", persist_state="session"
+        "Activation",
+        list(ACTIVATIONS),
+        list(ACTIVATIONS).index(suggested),
+        # Another network suggests another; a choice is kept while it stays.
+        key="new_activation" + ("" if suggested == "tanh" else f"_{suggested}"),
+        persist_state="session",
     )
     st.caption(
-        "What follows each hidden layer of a perceptron; tanh is the paper's, and the only one "
-        "that is trained at full speed."
+        "What follows each hidden layer. Of a perceptron tanh is the paper's, and the only one "
+        "that is trained at full speed; convolutions learn most with silu."
     )
     width = st.selectbox(
         "Width",

@@ -14,11 +14,11 @@ from vae import datasets, runs
 from vae.datasets.faces import SPLITS, usual_test_share
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
-from vae.models.architecture import AUTO, KINDS, PERCEPTRONS_VALUES
+from vae.models.architecture import AUTO, KINDS, PERCEPTRONS_VALUES, usual_kind
 from vae.models.likelihoods import LIKELIHOODS
 from vae.runs import Run
 from vae.training.memory import check_memory
-from vae.training.recipes import RECIPE_WORDS, TrainingConfig, recipe_for, steps_of
+from vae.training.recipes import RECIPE_WORDS, Recipe, TrainingConfig, recipe_for, steps_of
 
 
 def offer() -> Run | None:
@@ -51,9 +51,13 @@ def choose() -> TrainingConfig | None:
         recipe = choose_recipe()
     with model:
         chosen = choose_model(recipe)
+    # What the recipe suggests of steps depends on it.
+    kind = network_of(dataset, chosen["network"])
+    suggested = recipe_for(recipe, chosen["latent_dim"], network=kind)
     with training:
-        steps = choose_steps(recipe, chosen["latent_dim"], chosen["likelihood"])
-    choices |= {"recipe": recipe} | chosen | steps | knobs.choose()
+        steps = choose_steps(recipe, suggested, chosen["likelihood"])
+    choices |= {"recipe": recipe} | chosen | steps | knobs.choose(suggested)
+    choices["network"] = kind
     with words.sentences():
         config = possible(choices)
         # What differs from the recipe stands out.
@@ -77,6 +81,16 @@ def possible(choices: dict) -> TrainingConfig:
     set_sizes(faces.name, len(faces), *sets)
     check_memory(config, faces.image_shape)
     return config
+
+
+def network_of(dataset: str, network: str) -> str:
+    """The kind of network that was chosen, or is usual for the images where none was."""
+    if network != AUTO:
+        return network
+    with contextlib.suppress(VisageError):
+        return usual_kind(library.faces(dataset).image_shape)
+    # That the images can't be read is told of where all choices are looked at.
+    return network
 
 
 def choose_dataset() -> str:
@@ -171,8 +185,7 @@ def choose_likelihood() -> str:
     return name
 
 
-def choose_steps(name: str, latent_dim: int, likelihood: str) -> dict:
-    recipe = recipe_for(name, latent_dim)
+def choose_steps(name: str, recipe: Recipe, likelihood: str) -> dict:
     rate = recipe.learning_rate
     return {
         "steps": st.number_input(
@@ -186,7 +199,13 @@ def choose_steps(name: str, latent_dim: int, likelihood: str) -> dict:
             persist_state="session",
         ),
         "batch_size": st.number_input(
-            "Batch size", 1, 100_000, 100, key="new_batch", persist_state="session"
+            "Batch size",
+            1,
+            100_000,
+            recipe.batch_size,
+            # Another network suggests another; a choice is kept while it stays.
+            key="new_batch" + ("" if recipe.batch_size == 100 else f"_{recipe.batch_size}"),
+            persist_state="session",
         ),
         "learning_rate": st.number_input(
             "Learning rate",

@@ -32,11 +32,12 @@ PATIENCE = 0.5
 def sweep_command(vary: tuple[str, ...], detach: bool, as_json: bool, **options: Any) -> None:
     """Train runs that differ in one setting, and compare what they come to."""
     knob, *values = vary
-    base = configured(options)
-    sweep = sweeps.create(base, knob, values)
+    sweep = sweeps.create(configured(options), knob, values)
     sweep.launch()
     if not as_json:
-        click.echo(f"{sweep.name}: {len(sweep.entries)} runs. {base.recipe_in_words()}", err=True)
+        click.echo(
+            f"{sweep.name}: {len(sweep.entries)} runs. {sweep.base.recipe_in_words()}", err=True
+        )
         click.echo(
             f"They go on by themselves if you leave; to stop them: python -m vae sweeps stop "
             f"{sweep.name}",

@@ -15,7 +15,7 @@ from vae.commands.data_sets import store
 from vae.commands.terminal import SpreadOptions, as_json, nats
 from vae.datasets.faces import SPLITS
 from vae.errors import VisageError
-from vae.models.architecture import AUTO, KINDS
+from vae.models.architecture import KINDS, usual_kind
 from vae.models.checkpoint import read_card
 from vae.models.conv import WIDTHS
 from vae.models.likelihoods import LIKELIHOODS
@@ -51,7 +51,7 @@ TRAINING_OPTIONS = (
         show_default=True,
         help=f"Of a conv network: {', '.join(WIDTHS)}.",
     ),
-    click.option("--batch-size", type=int, default=100, show_default=True),
+    click.option("--batch-size", type=int, help="Images a step; the recipe's if not given."),
     click.option("--steps", type=int, help="Optimiser steps; the recipe's if not given."),
     click.option("--learning-rate", type=float, help="The highest; the recipe's if not given."),
     click.option(
@@ -82,7 +82,7 @@ TRAINING_OPTIONS = (
         show_default=True,
         help="Steps over which β rises from 0.",
     ),
-    click.option("--activation", default="tanh", show_default=True, help=", ".join(ACTIVATIONS)),
+    click.option("--activation", help=", ".join(ACTIVATIONS) + "; the recipe's if not given."),
     click.option("--train-images", type=int, help="Learn from so many training images only."),
     click.option("--recipe", default="default", show_default=True, help=", ".join(RECIPES)),
     click.option(
@@ -92,6 +92,11 @@ TRAINING_OPTIONS = (
         help="What the noise of the pixels is like: " + ", ".join(LIKELIHOODS) + ".",
     ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+)
+
+THE_RECIPES_IF_NOT_GIVEN = (
+    *("hidden_dims", "steps", "learning_rate", "batch_size", "activation"),
+    *("test", "objective", "samples"),
 )
 
 RENAMED = {"hidden": "hidden_dims", "train_images": "training_images"}
@@ -121,9 +126,8 @@ def train_command(resume: Path | None, out: Path | None, as_json: bool, **option
                 if options["steps"] is not None:
                     run.extend(options["steps"])
             else:
-                config = configured(options)
-                click.echo(config.recipe_in_words(), err=True)
-                run = runs.create(config, out)
+                run = runs.create(configured(options), out)
+                click.echo(run.config.recipe_in_words(), err=True)
             path = run.path
         run = runs.Run(distributed.from_first_rank(path))
         try:
@@ -138,11 +142,13 @@ def train_command(resume: Path | None, out: Path | None, as_json: bool, **option
 def configured(options: Mapping[str, Any]) -> TrainingConfig:
     """What the options of :func:`training_options` choose."""
     chosen: dict[str, Any] = {RENAMED.get(name, name): value for name, value in options.items()}
-    for name in ("hidden_dims", "steps", "learning_rate", "test", "objective", "samples"):
+    for name in THE_RECIPES_IF_NOT_GIVEN:
         chosen[name] = THE_RECIPES if chosen[name] in (None, ()) else chosen[name]
-    # Layers are a perceptron's.
-    chosen["network"] = chosen["network"] or ("mlp" if options["hidden"] else AUTO)
     chosen["dataset"] = name_of(chosen["dataset"])
+    # Layers are a perceptron's.
+    chosen["network"] = chosen["network"] or (
+        "mlp" if options["hidden"] else usual_kind(datasets.load(chosen["dataset"]).image_shape)
+    )
     return TrainingConfig(**chosen)
 
 

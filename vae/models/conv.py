@@ -8,6 +8,7 @@ References:
 __all__ = ["WIDTHS", "Conv", "Plan"]
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -69,6 +70,23 @@ class Plan:
     def values(self) -> int:
         """The number D of values in one image."""
         return self.height * self.width * self.colours
+
+    @property
+    def folds(self) -> int:
+        """How often the encoder halves an image: once more than the decoder doubles it, so that
+        its dense layer has half of the weights."""
+        return self.stages + 1
+
+    @property
+    def folded(self) -> list[int]:
+        """The channels that the encoder's convolutions give: few where there are many pixels."""
+        return [min(self.channels << fold, 4 * self.channels) // 2 for fold in range(self.folds)]
+
+    @property
+    def folded_grid(self) -> tuple[int, int]:
+        """Rows and columns of what the last of them gives."""
+        factor = 2**self.folds
+        return -(-self.height // factor), -(-self.width // factor)
 
     @property
     def enlarged(self) -> list[int]:
@@ -140,8 +158,10 @@ class Conv:
         plan = self.plan(image_shape)
         channels, units, cells = plan.channels, plan.units, plan.cells
         between = 9 * 4 * channels * channels
-        encoder = 9 * 4 * plan.colours * channels + (plan.stages - 1) * between
-        encoder += plan.stages * channels + (cells + 1) * units + (units + 1) * 2 * latent_dim
+        given = [plan.colours, *plan.folded]
+        encoder = sum(9 * 4 * given[place] * out + out for place, out in enumerate(plan.folded))
+        encoder += (plan.folded[-1] * math.prod(plan.folded_grid) + 1) * units
+        encoder += (units + 1) * 2 * latent_dim
         decoder = (latent_dim + 1) * units + (units + 1) * cells
         decoder += (plan.stages - 1) * (between + 4 * channels)
         decoder += 9 * 8 * plan.colours * channels + 2 * plan.values
@@ -152,7 +172,13 @@ class Conv:
         plan = self.plan(image_shape)
         # Each layer's values are also laid out anew, where four become one or one four.
         grids = sum(4**stage for stage in range(plan.stages))
-        return 4 * plan.cells * grids + 2 * plan.units + 4 * plan.values + 2 * latent_dim
+        rows, columns = plan.folded_grid
+        folded = sum(
+            2 * channels * rows * columns * 4 ** (plan.folds - 1 - fold)
+            for fold, channels in enumerate(plan.folded)
+        )
+        enlarged = 2 * plan.cells * grids
+        return folded + enlarged + 2 * plan.units + 4 * plan.values + 2 * latent_dim
 
     def in_words(self) -> str:
         """What tells it from others of its kind."""
@@ -167,12 +193,17 @@ class _Convolutional(Network):
 
     def convolved(self) -> tuple[dict[str, int], list[tuple[np.ndarray, np.ndarray]]]:
         """As :meth:`Network.convolved`."""
-        rows, columns = self.plan.grid
+        rows, columns = self.smallest_grid
         said = {"rows": rows, "columns": columns, "channels": self.plan.channels}
         layers = [
             (weight.detach().numpy(), bias.detach().numpy()) for weight, bias in self._told()
         ]
         return said, layers
+
+    @property
+    def smallest_grid(self) -> tuple[int, int]:
+        """Its rows and columns."""
+        raise NotImplementedError
 
     def with_layers(self, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> "_Convolutional":
         """As :meth:`Network.with_layers`."""
@@ -199,11 +230,12 @@ class ConvEncoder(_Convolutional, LinearHead):
         super().__init__()
         self.plan = plan
         self.activation = activation
-        given = [4 * plan.colours, *[4 * plan.channels] * (plan.stages - 1)]
+        given = [plan.colours, *plan.folded[:-1]]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(channels, plan.channels, 3, padding=1) for channels in given
+            nn.Conv2d(4 * channels, out, 3, padding=1)
+            for channels, out in zip(given, plan.folded, strict=True)
         )
-        self.dense = nn.Linear(plan.cells, plan.units)
+        self.dense = nn.Linear(plan.folded[-1] * math.prod(plan.folded_grid), plan.units)
         self.head = nn.Linear(plan.units, 2 * latent_dim)
         self.sigmoid_mean = False
 
@@ -221,6 +253,11 @@ class ConvEncoder(_Convolutional, LinearHead):
         # As many values as the grid has, channel by channel.
         x = activation(self.dense(x.permute(0, 3, 1, 2).flatten(1)))
         return self.given(x.reshape(*batch, -1))
+
+    @property
+    def smallest_grid(self) -> tuple[int, int]:
+        """Where its convolutions end."""
+        return self.plan.folded_grid
 
     def _told(self) -> list[tuple[Tensor, Tensor]]:
         return [_parts(layer) for layer in (*self.convolutions, self.dense, self.head)]
@@ -311,6 +348,11 @@ class ConvDecoder(_Convolutional):
         channels = slice(self.head.out_channels // 2, None)
         return [(self.head.weight, channels), (self.bias, slice(self.plan.values, None))]
 
+    @property
+    def smallest_grid(self) -> tuple[int, int]:
+        """Where its convolutions begin."""
+        return self.plan.grid
+
     def _told(self) -> list[tuple[Tensor, Tensor]]:
         inner = [*self.dense, *self.convolutions]
         return [*map(_parts, inner), (self.head.weight, self.bias)]
@@ -384,7 +426,7 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def _beyond(plan: Plan) -> tuple[int, int]:
     """Rows and columns that an image lacks to be halved so often."""
-    factor = 2**plan.stages
+    factor = 2**plan.folds
     return -plan.height % factor, -plan.width % factor
 
 

@@ -121,6 +121,7 @@ def create(config: TrainingConfig, path: str | os.PathLike | None = None) -> Run
 def _runnable(config: TrainingConfig) -> TrainingConfig:
     """Refuse what could only fail once it runs; make a data set's path independent of where."""
     faces = datasets.load(config.dataset)
+    config = config.for_images(faces.image_shape)
     sets = faces.splits_indices(config.holdout, config.test, config.split, config.split_seed)
     parts = sets.learning_from(config.training_images)
     check_batch(config, len(parts.training))

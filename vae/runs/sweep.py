@@ -43,7 +43,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vae import trash
+from vae import datasets, trash
 from vae.errors import VisageError
 from vae.files import read_json, replacing
 from vae.limits import check_writable
@@ -341,6 +341,7 @@ def create(base: TrainingConfig, knob: str, values: Sequence[str]) -> Sweep:
             be made. Then nothing is.
     """
     check_writable()
+    base = base.for_images(datasets.load(base.dataset).image_shape)
     configs = varied(base, knob, values)
     now = datetime.now()
     stem = f"{now:%Y%m%d-%H%M%S}-{name_from(Path(base.dataset).stem)[:12].rstrip('-_')}-{knob}"

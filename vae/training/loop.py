@@ -116,7 +116,7 @@ class TrainingState:
     """
 
     def __init__(self, config: TrainingConfig, image_shape: tuple[int, ...]):
-        self.config = config
+        self.config = config = config.for_images(image_shape)
         self.recipe = config.whole_recipe
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)

@@ -59,6 +59,8 @@ class Recipe:
             best step took, and :data:`vae.training.loop.LEAST_PATIENCE` more, there was no better
             one. Then the run goes back to its best step and ends. 0 goes on to the last step, and
             so does a run whose noise has a stage of its own, which begins at the best step.
+        batch_size: Images in a minibatch where nobody chose that; and likewise
+        activation: what follows the layers, by its name in :data:`vae.models.mlp.ACTIVATIONS`.
 
     A constant that comes later has a default that changes nothing: it is what a run means that
     was begun before.
@@ -84,6 +86,8 @@ class Recipe:
     noise_learning_rate: float = 3e-3
     patience: float = 0.0
     decoder_weight_decay: float = 0.0
+    batch_size: int = 100
+    activation: str = "tanh"
 
     def __post_init__(self):
         object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
@@ -137,13 +141,23 @@ RECIPE_WORDS = {
 FEW_LATENTS = 3
 MANY_LATENTS = {"hidden_dims": (300, 300), "learning_rate": 4e-3, "input_noise": 0.03}
 
+# What it does otherwise with convolutions, whatever the latents. A step takes the longer the more
+# images it sees, so that many steps of few images learn further than few of many; and tanh also
+# learns less there.
+CONVOLUTIONS = {
+    "batch_size": 25,
+    "activation": "silu",
+    "learning_rate": 4e-3,
+    "input_noise": 0.03,
+}
+
 # And where what is held out is a stretch of its own: a model whose weights are free to grow is so
 # sure of what it has seen that anything else surprises it more with each step.
 STRETCHES = {"encoder_weight_decay": 0.1, "decoder_weight_decay": 0.6}
 
 
-def recipe_for(name: str, latent_dim: int, split: str = "random") -> Recipe:
-    """The recipe of that name for a model of so many latents, and for a kind of split.
+def recipe_for(name: str, latent_dim: int, split: str = "random", network: str = "mlp") -> Recipe:
+    """The recipe of that name for a model of so many latents, a kind of split, and of network.
 
     Raises:
         VisageError: There is no such recipe.
@@ -154,6 +168,7 @@ def recipe_for(name: str, latent_dim: int, split: str = "random") -> Recipe:
     if name == "default":
         changes = {
             **(MANY_LATENTS if latent_dim > FEW_LATENTS else {}),
+            **(CONVOLUTIONS if network == "conv" else {}),
             **(STRETCHES if split != "random" else {}),
         }
         recipe = dataclasses.replace(recipe, **changes)
@@ -216,7 +231,7 @@ class TrainingConfig:
     dataset: str = "frey"
     latent_dim: int = 2
     hidden_dims: tuple[int, ...] = THE_RECIPES
-    batch_size: int = 100
+    batch_size: int = THE_RECIPES
     steps: int = THE_RECIPES
     learning_rate: float = THE_RECIPES
     holdout: float = 0.1
@@ -232,18 +247,23 @@ class TrainingConfig:
     samples: int = THE_RECIPES
     beta: float = 1.0
     beta_warmup: int = 0
-    activation: str = "tanh"
+    activation: str = THE_RECIPES
     training_images: int | None = None
     width: str = "medium"
     whole_recipe: Recipe = THE_RECIPES
 
     def __post_init__(self):
         Architecture((1, 1), self.latent_dim, likelihood=self.likelihood)
-        recipe = self.whole_recipe or recipe_for(self.recipe, self.latent_dim, self.split)
+        recipe = self.whole_recipe or recipe_for(
+            self.recipe, self.latent_dim, self.split, self.network
+        )
         object.__setattr__(self, "whole_recipe", recipe)
         hidden_dims = recipe.hidden_dims if self.hidden_dims is None else self.hidden_dims
         rate = recipe.learning_rate if self.learning_rate is None else self.learning_rate
         steps = steps_of(recipe, self.likelihood) if self.steps is None else self.steps
+        for name in ("batch_size", "activation"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(recipe, name))
         object.__setattr__(self, "hidden_dims", tuple(hidden_dims))
         for kind in ("mlp", "conv") if self.network == AUTO else (self.network,):
             networks(kind, vars(self))
@@ -313,19 +333,25 @@ class TrainingConfig:
         layers = () if self.network == "conv" else ("hidden_dims",)
         return {
             name: (getattr(self.whole_recipe, name), getattr(self, name))
-            for name in (*layers, "learning_rate")
+            for name in (*layers, "learning_rate", "batch_size", "activation")
         } | {"steps": (steps_of(self.whole_recipe, self.likelihood), self.steps)}
 
     def recipe_in_words(self) -> str:
         """What the recipe sets for a model of so many latents, and what was chosen otherwise."""
+        words = {
+            "hidden_dims": "layers of {}",
+            "learning_rate": "a learning rate of {}",
+            "batch_size": "minibatches of {}",
+            "steps": "{} steps",
+        }
         said = []
         for name, (usual, chosen) in self.set_by_recipe().items():
-            word = {"hidden_dims": "layers of", "learning_rate": "a learning rate of"}.get(name)
-            said.append(f"{word} {told(usual)}" if word else f"{told(usual)} steps")
+            said.append(words.get(name, "{}").format(told(usual)))
             if usual != chosen:
                 said[-1] += f" (here {told(chosen)})"
         count = f"{self.latent_dim} latent{'s' if self.latent_dim > 1 else ''}"
-        return f"For {count} the recipe {self.recipe} sets {', '.join(said)}."
+        of = f"convolutions and {count}" if self.network == "conv" else count
+        return f"For {of} the recipe {self.recipe} sets {', '.join(said)}."
 
     @classmethod
     def of(cls, values: Mapping) -> "TrainingConfig":
@@ -338,6 +364,20 @@ class TrainingConfig:
         whole = values.get("whole_recipe")
         recipe = THE_RECIPES if whole is None else Recipe(**whole)
         return cls(**{"test": 0.0, "network": "mlp", **values, "whole_recipe": recipe})
+
+    def for_images(self, image_shape: tuple[int, ...]) -> "TrainingConfig":
+        """The same with the network that is usual for images of this shape, if none was chosen,
+        and what the recipe sets for it in the place of what nobody chose otherwise."""
+        if self.network != AUTO:
+            return self
+        changes: dict[str, Any] = {"network": usual_kind(image_shape)}
+        usual = recipe_for(self.recipe, self.latent_dim, self.split)
+        if self.whole_recipe == usual:
+            changes["whole_recipe"] = THE_RECIPES
+            for name, (recipes, mine) in self.set_by_recipe().items():
+                if mine == recipes:
+                    changes[name] = THE_RECIPES
+        return dataclasses.replace(self, **changes)
 
     def architecture(self, image_shape: tuple[int, ...]) -> Architecture:
         """What the model of images of this shape is built from.
@@ -358,8 +398,10 @@ class TrainingConfig:
         return min(self.whole_recipe.noise_steps, self.steps // 2)
 
 
-def told(value: tuple[int, ...] | float) -> str:
+def told(value: tuple[int, ...] | float | str) -> str:
     """A setting in words: layers side by side, thousands apart."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
