@@ -1,7 +1,6 @@
 """The latent space as arrays: grids, reconstructions, scores; NumPy in and NumPy out.
 
-This is where pages meet the model: what a page draws it asks of these functions, and what they
-compute they compute on one thread, since a run may be training beside them.
+This is where pages meet the model: what a page draws it asks of these functions.
 """
 
 __all__ = [

@@ -32,6 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae import threads
 from vae.datasets.faces import Pixels
 from vae.latent import importance, quadrature
 from vae.latent.arrays import Posterior, encode
@@ -132,6 +133,7 @@ def affordable(model: VAE) -> int:
     return max(2, min(most, AFFORDABLE_VALUES // model.pixels))
 
 
+@threads.single()
 def judge(
     model: VAE, pixels: np.ndarray | Pixels, steps: int = 12, samples: int = 1000, seed: int = 0
 ) -> Evidence:

@@ -29,6 +29,7 @@ import scipy.optimize
 import scipy.sparse.csgraph
 import torch
 
+from vae import threads
 from vae.errors import VisageError
 from vae.latent.metric import constant_speed, image_change, length
 from vae.latent.surface import Surface, embedded
@@ -121,6 +122,7 @@ def spherical(surface: Surface, start: np.ndarray, end: np.ndarray) -> LatentPat
     return LatentPath("spherical", points, (length(surface, points),))
 
 
+@threads.single()
 def geodesic(surface: Surface, start: np.ndarray, end: np.ndarray) -> LatentPath:
     r"""The shortest path between two latent points that could be found, at constant speed.
 
@@ -159,6 +161,7 @@ def geodesic(surface: Surface, start: np.ndarray, end: np.ndarray) -> LatentPath
     return LatentPath("geodesic", steady_line, line.lengths, converged)
 
 
+@threads.single()
 def frames(surface: Surface, path: LatentPath, count: int, steady: bool = False) -> np.ndarray:
     """Latent points of a film along a path, in which every stop is a frame.
 

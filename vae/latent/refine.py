@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from vae import threads
 from vae.datasets.faces import Pixels
 from vae.latent.arrays import Posterior, decode
 from vae.models.gaussian import Gaussian
@@ -57,6 +58,7 @@ class Refined:
     mean: np.ndarray
 
 
+@threads.single()
 def refine(
     model: VAE,
     pixels: np.ndarray | Pixels,
