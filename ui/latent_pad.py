@@ -41,6 +41,7 @@ from ui.tint import Tint
 from vae import latent
 from vae.errors import VisageError
 from vae.latent.packed import Layers, NamedAxis, pack, pack_served, portable
+from vae.latent.rounding import HALF_A_GREY_LEVEL, decoder_rounds
 from vae.models.checkpoint import Checkpoint
 
 # A model with more bytes of decoder than this is decoded on the server.
@@ -48,6 +49,11 @@ LARGEST_DECODER = 64 * 2**20
 
 # Faces that a browser may ask a server for at once.
 MOST_AT_ONCE = 16
+
+# Weights of more bytes travel as float16 where no pixel shows it: so many values of images, of
+# which each version of a model is compared, tell quickly.
+LIGHT = 2**20
+COMPARED = 2**19
 
 # What the browser does, Python does by the same measure.
 MOST_PINS = browser.constant("tray.js", "MOST_PINS")
@@ -246,8 +252,12 @@ def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:
 def _packed(
     _checkpoint: Checkpoint, channel: str, model_id: str, version: str, served: bool
 ) -> bytes | None:
-    how = pack_served if served else pack
-    return how(_checkpoint, channel, model_id, version)
+    if served:
+        return pack_served(_checkpoint, channel, model_id, version)
+    carried = portable(_checkpoint.model)
+    is_large = carried is not None and _bytes_of(carried[1]) > LIGHT
+    half = is_large and decoder_rounds(_checkpoint, HALF_A_GREY_LEVEL, COMPARED)
+    return pack(_checkpoint, channel, model_id, version, half)
 
 
 def _bytes_of(layers: Layers) -> int:

@@ -19,26 +19,21 @@ from pathlib import PurePath
 from string import Template
 
 import numpy as np
-import torch
 
 from vae.datasets.published import SOURCES
 from vae.errors import VisageError
 from vae.files import replacing
 from vae.latent.packed import (
-    Layers,
     NamedAxis,
-    halved,
     means_of,
     pack,
     pack_encoder,
     portable,
     portable_encoder,
 )
+from vae.latent.rounding import ONE_GREY_LEVEL, decoder_rounds, encoder_rounds, is_finite
 from vae.models.card import Figures, ModelCard
 from vae.models.checkpoint import Checkpoint
-from vae.models.mlp import ACTIVATIONS
-from vae.models.network import Network
-from vae.models.vae import VAE
 
 # A title longer than that is none.
 LONGEST_TITLE = 120
@@ -47,16 +42,6 @@ MOST_MODELS = 20
 
 # Beyond so many bytes of weights a page takes long to open, and is too large for most mail.
 LARGEST = 64 * 2**20
-
-# Points of the prior, beside the data's own, at which a rounded decoder is compared.
-CHECKED_POINTS = 256
-
-# Points that pass through convolutions at once, and values of images that are compared in all.
-DECODED_AT_ONCE = 64
-COMPARED_VALUES = 2**24
-
-# How far a rounded model's picture may be from its own, in units of a pixel's [0, 1].
-ONE_GREY_LEVEL = 1 / 255
 
 PAPER = (
     "Diederik P. Kingma and Max Welling, "
@@ -188,7 +173,7 @@ def check(name: str, checkpoint: Checkpoint, encoder: bool = False) -> None:
             )
         _, layers = carried
         arrays = [array for layer in layers for array in layer]
-        if pack(checkpoint, "page", name, "1") is None or not _is_finite(layers):
+        if pack(checkpoint, "page", name, "1") is None or not is_finite(layers):
             raise VisageError(
                 f"{name} can't be shared: its weights hold values that are not numbers, as when "
                 "training diverged. Share another model, or train again with a smaller learning "
@@ -242,34 +227,13 @@ def _block(
 ) -> str:
     """A model as data in the document: what it is called, its decoder and its encoder."""
     model_id = f"{name}-{place}"
-    carried = portable(checkpoint.model)
-    z = np.concatenate(
-        [
-            means_of(checkpoint),
-            np.random.default_rng(0).normal(size=(CHECKED_POINTS, checkpoint.model.latent_dim)),
-        ]
-    )
-    # Some of the points stand for all where images are large.
-    z = z[:: max(1, len(z) * checkpoint.model.pixels // COMPARED_VALUES)]
-    assert carried is not None, "check() has refused it"
-    _, decoder = carried
-    network = checkpoint.model.decoder
-    images = _decoded(network, decoder, z)
-    # A weight beyond what float16 holds has become infinite.
-    half = _is_finite(halved(decoder)) and (
-        np.abs(_decoded(network, halved(decoder), z) - images).max() <= ONE_GREY_LEVEL
-    )
-    packed = pack(checkpoint, "page", model_id, "1", half=bool(half) and not exact)
+    half = not exact and decoder_rounds(checkpoint, ONE_GREY_LEVEL)
+    packed = pack(checkpoint, "page", model_id, "1", half=half)
     assert packed is not None, "check() has refused it"
     blocks = {"decoder": packed}
-    if encoder and (told := portable_encoder(checkpoint.model)) is not None:
-        _, layers = told
-        seen, rounded = (
-            _encoded(checkpoint.model, weights, images) for weights in (layers, halved(layers))
-        )
-        off = np.abs(_decoded(network, decoder, rounded) - _decoded(network, decoder, seen)).max()
-        half = _is_finite(halved(layers)) and off <= ONE_GREY_LEVEL
-        if (held := pack_encoder(checkpoint, half=bool(half) and not exact)) is not None:
+    if encoder and portable_encoder(checkpoint.model) is not None:
+        half = not exact and encoder_rounds(checkpoint, ONE_GREY_LEVEL)
+        if (held := pack_encoder(checkpoint, half=half)) is not None:
             blocks["encoder"] = held
     inner = "".join(
         f'<script type="application/octet-stream" data-part="{part}" data-bytes="{len(held)}">'
@@ -283,43 +247,10 @@ def _block(
     return f'<div class="model" data-name="{escape(name)}">{inner}</div>'
 
 
-def _is_finite(layers: Layers) -> bool:
-    return all(np.isfinite(array).all() for layer in layers for array in layer)
-
-
-def _forward(layers: Layers, activation: str, x: np.ndarray) -> np.ndarray:
-    *hidden, (weight, bias) = layers
-    for inner, inner_bias in hidden:
-        x = ACTIVATIONS[activation](torch.from_numpy(x @ inner.T + inner_bias)).numpy()
-    return x @ weight.T + bias
-
-
-def _decoded(network: Network, layers: Layers, z: np.ndarray) -> np.ndarray:
-    if network.layers() is None:
-        with torch.inference_mode():
-            parts = torch.from_numpy(z.astype(np.float32)).split(DECODED_AT_ONCE)
-            twin = network.with_layers(layers)
-            return torch.cat([twin(part).mean for part in parts]).numpy()
-    logits = _forward(layers, network.activation, z)[:, : len(layers[-1][1]) // 2]
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-logits))
-
-
-def _encoded(model: VAE, layers: Layers, x: np.ndarray) -> np.ndarray:
-    network = model.encoder
-    if network.layers() is None:
-        with torch.inference_mode():
-            twin = network.with_layers(layers)
-            parts = torch.from_numpy(x).split(DECODED_AT_ONCE)
-            return torch.cat([twin(part - model.mean_image).mean for part in parts]).numpy()
-    return _forward(layers, network.activation, x)[:, : model.latent_dim]
-
-
 def _squeezed(packed: bytes) -> str:
     """Bytes as text in a document: the four bytes of each number apart, compressed, in base 64.
 
-    First bytes, second bytes and so on are alike among themselves, and the last ones of a number
-    that was rounded to half its length are 0: they cost next to nothing.
+    First bytes, second bytes and so on are alike among themselves, also of numbers of two.
     """
     whole = packed + b"\0" * (-len(packed) % 4)
     planes = np.frombuffer(whole, np.uint8).reshape(-1, 4).T.tobytes()

@@ -14,7 +14,7 @@ from ui.browser import read, script
 from ui.latent_pad import pack
 from vae import VAE, save_checkpoint
 from vae.latent import encode
-from vae.latent.packed import pack_encoder
+from vae.latent.packed import halved, pack_encoder, portable
 from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
 from vae.models.conv import Conv
@@ -195,8 +195,21 @@ def test_browser_and_pytorch_convolve_the_same(browser, shape, width, activation
     assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
 
 
+def test_the_browser_reads_weights_of_float16(browser):
+    made = convolutional((28, 21), "small")
+    z = torch.rand(12, 2, generator=torch.Generator().manual_seed(1)) * 12 - 6
+    mean, _ = decoded(browser, made, z, half=True)
+    _, layers = portable(made.model)
+    rounded = made.model.decoder.with_layers(halved(layers))(z).mean
+    assert np.abs(mean - rounded.numpy()).max() <= 1e-4
+
+
 def decoded(
-    browser: Browser, made: Checkpoint, z: torch.Tensor, has_simd: bool = True
+    browser: Browser,
+    made: Checkpoint,
+    z: torch.Tensor,
+    has_simd: bool = True,
+    half: bool = False,
 ) -> np.ndarray:
     """Mean and deviation at z as the browser's own decoder has them, (2, B, D)."""
     page = browser.new_page()
@@ -219,7 +232,7 @@ def decoded(
         }""",
         {
             "script": script("model.js"),
-            "packed": base64.b64encode(pack(made, "pad", "model", "1")).decode(),
+            "packed": base64.b64encode(pack(made, "pad", "model", "1", half)).decode(),
             "points": z.tolist(),
             "hasSimd": has_simd,
         },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { latentPoint, unpack } from "../../ui/browser/model.js";
-import { readHeader } from "../../ui/browser/packed.js";
+import { readHeader, widened } from "../../ui/browser/packed.js";
 
 const HEADER = {
   channel: "pad",
@@ -45,6 +45,28 @@ test("weights and quantised means are where they were put", () => {
   const expected = [-32.767, 32.767, 0, 0.001, 0.002, 0.003];
   model.points.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-5));
   assert.deepEqual([...latentPoint(model, 1)], [...model.points.slice(2, 4)]);
+});
+
+test("numbers of float16 are what they stand for", () => {
+  const halves = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i).filter(
+    (half) => (half & 0x7c00) !== 0x7c00,
+  );
+  widened(halves).forEach((value, i) => {
+    const [exponent, digits] = [(halves[i] >> 10) & 31, halves[i] & 1023];
+    const size = exponent ? 2 ** (exponent - 15) * (1 + digits / 1024) : 2 ** -14 * (digits / 1024);
+    assert.equal(value, halves[i] >> 15 ? -size : size);
+  });
+});
+
+test("weights of float16 are read beside biases of float32", () => {
+  // 1 and 2, −0.5 and 2⁻²⁴: two numbers of float16 are the bits of one of float32.
+  const bits = new Uint32Array([0x40003c00, 0x0001b800]);
+  const weights = [...new Float32Array(bits.buffer), 5, 6];
+  const model = unpack(packed({ ...HEADER, half: true }, weights));
+  const [head] = model.decoder.layers();
+  assert.deepEqual([...head.weight], [1, 2, -0.5, 2 ** -24]);
+  assert.deepEqual([...head.bias], [5, 6]);
+  assert.ok(Math.abs(model.points[0] + 32.767) < 1e-4);
 });
 
 test("bytes that are cut short are refused", () => {

@@ -174,17 +174,13 @@ export function unpackEncoder(buffer) {
   const packed = new Packed(buffer);
   const { shape, sizes, kernels = [], convolution, graph, activation } = packed.header;
   if (graph) {
-    const held = countsOf(graph).map(({ weight, bias }) => ({
-      weight: packed.floats(weight),
-      bias: packed.floats(bias),
-    }));
+    const held = countsOf(graph).map((count) => packed.layer(count));
     return new StepsEncoder(shape, graph, held, packed.floats(sizes[0]));
   }
   // Of those of convolutions the header says how many values each weight's rows have.
-  const layers = sizes.slice(1).map((width, depth) => ({
-    weight: packed.floats(width * (convolution ? kernels[depth] : sizes[depth])),
-    bias: packed.floats(width),
-  }));
+  const layers = sizes.slice(1).map((bias, depth) =>
+    packed.layer({ weight: bias * (convolution ? kernels[depth] : sizes[depth]), bias }),
+  );
   if (!convolution) return new Encoder(shape, layers, activation);
   return new ConvolutionalEncoder(shape, layers, convolution, packed.floats(sizes[0]), activation);
 }

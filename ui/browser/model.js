@@ -57,7 +57,7 @@ export function unpack(buffer) {
 function decoderOf(packed, values) {
   const { shape, sizes, served, graph, convolution, activation } = packed.header;
   const layers = (/** @type {{weight: number, bias: number}[]} */ counts) =>
-    counts.map(({ weight, bias }) => ({ weight: packed.floats(weight), bias: packed.floats(bias) }));
+    counts.map((count) => packed.layer(count));
   if (served) return new ServedDecoder(values);
   if (graph) return new StepsDecoder(sizes[0], values, graph, layers(countsOf(graph)));
   if (convolution) {

@@ -66,7 +66,8 @@ def pack(
     """What the browser needs of a model: a JSON header, the decoder, the posterior's means.
 
     Little-endian: the header's length as uint32, the header padded to 4 bytes, each layer's weight
-    (out × in, of a convolution out × in × 3 × 3) and bias as float32, the weights (12 × D) of
+    (out × in, of a convolution out × in × 3 × 3) as float32, or float16 where the header says
+    ``half``, in whole fours of bytes, and bias as float32, the weights (12 × D) of
     noise that knows its neighbours likewise, then the means as int16 in units of the header's
     ``unit``.
 
@@ -75,7 +76,7 @@ def pack(
         channel: The key of the pad that it is for.
         model_id: What stays the same while a model trains, as its path does.
         version: What changes with the model's weights.
-        half: Whether weights are rounded as :func:`halved` does.
+        half: Whether weights travel as float16; :mod:`vae.latent.rounding` says where it shows.
 
     Returns:
         The bytes, or None where a weight is infinite or not a number.
@@ -85,9 +86,9 @@ def pack(
     if carried is None:
         raise TypeError("A decoder of another kind is decoded on the server.")
     kind, layers = carried
-    arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
+    arrays = _arrays(layers, half)
     # What the header of a Gaussian with tanh says stays as it was.
-    chosen = kind | _activation(model.decoder)
+    chosen = kind | _activation(model.decoder) | _halved(half)
     if model.architecture.likelihood != "gaussian":
         chosen["likelihood"] = model.architecture.likelihood
     if isinstance(model.likelihood, Student):
@@ -155,7 +156,7 @@ def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:
 
     Arguments:
         checkpoint: The model.
-        half: Whether weights are rounded as :func:`halved` does.
+        half: Whether weights travel as float16.
 
     Returns:
         The bytes, or None where a weight is infinite or not a number, or the encoder is of a kind
@@ -166,7 +167,7 @@ def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:
     if carried is None:
         return None
     kind, layers = carried
-    arrays = [array for layer in (halved(layers) if half else layers) for array in layer]
+    arrays = _arrays(layers, half)
     if "convolution" in kind:
         kind["kernels"] = [weight[0].size for weight, _ in layers]
     if kind:
@@ -178,6 +179,7 @@ def pack_encoder(checkpoint: Checkpoint, half: bool = False) -> bytes | None:
         "sizes": [int(np.prod(model.image_shape)), *(len(bias) for _, bias in layers)],
         **kind,
         **_activation(model.encoder),
+        **_halved(half),
     }
     return _with_header(header, arrays)
 
@@ -226,6 +228,20 @@ def halved(layers: Layers) -> Layers:
         return [(weight.astype(np.float16).astype(np.float32), bias) for weight, bias in layers]
 
 
+def _arrays(layers: Layers, half: bool) -> list[np.ndarray]:
+    with np.errstate(over="ignore"):
+        return [
+            array
+            for weight, bias in layers
+            for array in (weight.astype(np.float16) if half else weight, bias)
+        ]
+
+
+def _halved(half: bool) -> dict:
+    """What a header says of float16: nothing where there is none."""
+    return {"half": True} if half else {}
+
+
 def _activation(network: Network) -> dict:
     """What a header says of what lies between the layers: nothing of tanh."""
     return {} if network.activation == "tanh" else {"activation": network.activation}
@@ -235,5 +251,7 @@ def _with_header(header: dict, arrays: list[np.ndarray]) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 4)
     parts = [np.array(len(text), dtype="<u4").tobytes(), text]
-    parts += [np.asarray(array, dtype="<f4").tobytes() for array in arrays]
+    for array in arrays:
+        held = np.asarray(array, dtype="<f2" if array.dtype == np.float16 else "<f4").tobytes()
+        parts.append(held + b"\0" * (-len(held) % 4))
     return b"".join(parts)
