@@ -147,7 +147,8 @@ MANY_LATENTS = {"hidden_dims": (300, 300), "learning_rate": 4e-3, "input_noise":
 CONVOLUTIONS = {
     "batch_size": 25,
     "activation": "silu",
-    "learning_rate": 4e-3,
+    "steps": 8_000,
+    "learning_rate": 8e-3,
     "input_noise": 0.03,
 }
 
