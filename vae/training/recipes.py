@@ -147,7 +147,7 @@ MANY_LATENTS = {"hidden_dims": (300, 300), "learning_rate": 4e-3, "input_noise":
 CONVOLUTIONS = {
     "batch_size": 25,
     "activation": "silu",
-    "steps": 8_000,
+    "steps": 6_000,
     "learning_rate": 8e-3,
     "input_noise": 0.03,
 }
