@@ -132,7 +132,9 @@ def _description(choice: Choice) -> str:
     latents = card.latent_dim
     dataset = plain(Path(choice.dataset).name[:60]) or "faces"
     lines = [f"{latents} latent{'s' if latents > 1 else ''} of {dataset}"]
-    if card.likelihood != "gaussian":
+    if card.likelihood == "none":
+        lines.append("no likelihood is stated, so there are no nats")
+    elif card.likelihood != "gaussian":
         lines.append(f"{card.likelihood} likelihood")
     found, images = card.quality, card.measured_on
     if found.elbo is not None:

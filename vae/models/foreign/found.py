@@ -134,7 +134,7 @@ class Found:
             f"(images of {shape}" + (f", {self.order})" if len(self.image_shape) > 2 else ")"),
             f"values   {values[self.range]}; in a first run from {self.smallest:.3g} to "
             f"{self.largest:.3g}",
-            "variance " + _variance_in_words(self.decoder, "each pixel's"),
+            "noise    " + _variance_in_words(self.decoder, "each pixel's variance"),
         ]
         if self.encoder is None:
             return [*lines, "encoder  none", *self.remarks]
