@@ -18,6 +18,7 @@ def main() -> None:
             "likelihood, perceptrons with tanh, and a model that is not being trained just now."
         )
 
+    lesson.draw_recordings()
     # The way across takes seconds to find, once: the lesson has long been there.
     lesson.draw_journeys(taught)
 

@@ -13,7 +13,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import PurePath
 from string import Template
@@ -60,12 +60,15 @@ class Parts:
         style: CSS.
         script: A JavaScript module.
         icon: The page's icon, SVG.
+        recordings: Bytes that travel with each such page, by the names that its script
+            calls them.
     """
 
     outline: str
     style: str
     script: str
     icon: str
+    recordings: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def write(
@@ -130,6 +133,7 @@ def page(
         _block(name, checkpoint, place, encoder, (axes or {}).get(name, ()), data is not None)
         for place, (name, checkpoint) in enumerate(models.items())
     ]
+    texts += [_carried(name, held) for name, held in parts.recordings.items()]
     cards = [
         _card(name, checkpoint, alone=len(models) == 1) for name, checkpoint in models.items()
     ]
@@ -235,16 +239,20 @@ def _block(
         half = not exact and encoder_rounds(checkpoint, ONE_GREY_LEVEL)
         if (held := pack_encoder(checkpoint, half=half)) is not None:
             blocks["encoder"] = held
-    inner = "".join(
-        f'<script type="application/octet-stream" data-part="{part}" data-bytes="{len(held)}">'
-        f"{_squeezed(held)}</script>"
-        for part, held in blocks.items()
-    )
+    inner = "".join(_carried(part, held) for part, held in blocks.items())
     if axes:
         # Nothing that a name says ends the element that it stands in.
         told = json.dumps([axis.told() for axis in axes]).replace("<", "\\u003c")
         inner += f'<script type="application/json" data-part="axes">{told}</script>'
     return f'<div class="model" data-name="{escape(name)}">{inner}</div>'
+
+
+def _carried(part: str, held: bytes) -> str:
+    """Bytes as an element that the page's script finds by their name."""
+    return (
+        f'<script type="application/octet-stream" data-part="{part}" data-bytes="{len(held)}">'
+        f"{_squeezed(held)}</script>"
+    )
 
 
 def _squeezed(packed: bytes) -> str:

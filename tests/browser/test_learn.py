@@ -10,8 +10,9 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 from scipy.integrate import simpson
 
+from benchmarks import lesson_recordings
 from tests.conftest import link_frey
-from vae import load_checkpoint
+from vae import elbo, load_checkpoint
 from vae.latent.evidence import judge
 from vae.models.gaussian import Gaussian
 from vae.models.vae import VAE
@@ -294,7 +295,7 @@ def test_the_noise_stays_and_the_faces_move_along(lesson, app):
 
 
 def test_beyond_the_plane_holes_are_told_and_ways_found(lesson, app):
-    page = opened(lesson, app, "?step=4")
+    page = opened(lesson, app, "?step=5")
     step = page.locator("[data-step=beyond]")
     verdict = step.locator(".verdict")
     expect(verdict).to_contain_text("The data lie here")
@@ -317,3 +318,121 @@ def test_beyond_the_plane_holes_are_told_and_ways_found(lesson, app):
     step.get_by_text("Where to go from here").click()
     step.get_by_role("link", name="Morph").click()
     expect(page).to_have_url(re.compile("/morph"))
+
+
+def told(page: Page, step: str, name: str) -> float:
+    """A figure of a step."""
+    text = page.locator(f"[data-step={step}] {name}").first.inner_text()
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def test_the_film_shows_the_run_as_it_was(lesson, app):
+    said, models, arrays = lesson_recordings.read("film")
+    page = opened(lesson, app, "?step=4")
+    step = page.locator("[data-step=learn]")
+    expect(step).to_have_attribute("data-state", "known")
+    strip = step.locator(".through button")
+    expect(strip).to_have_count(len(models))
+    held = """(box, place) => {
+        const { lesson } = (box.getRootNode().host ?? box.parentElement).visageLesson;
+        const { reel } = lesson.steps[3];
+        const { mean, deviation } = reel.recorded.decoder(place).decode(reel.whole(), true);
+        return {
+            z: reel.z, place: reel.place, mean: [...mean], deviation: [...deviation],
+            points: [...reel.field.points],
+        };
+    }"""
+    moment = step.locator("[name=moment]")
+    # By the slider's keys, by the row of faces, by the curve.
+    moment.press("End")
+    expect(step.locator("[data-figure=step]")).to_have_text(f"{said['frames'][-1]['at']:,}")
+    strip.nth(0).click()
+    expect(step.locator("[data-figure=step]")).to_have_text("1")
+    curve = step.locator(".curve").bounding_box()
+    page.mouse.click(curve["x"] + curve["width"] - 12, curve["y"] + 60)
+    expect(moment).to_have_value(f"{len(models) - 1}")
+    for place in (0, 5, len(models) - 1):
+        strip.nth(place).click()
+        field = step.locator(".field").bounding_box()
+        spot = 0.3 + 0.05 * place
+        page.mouse.click(field["x"] + spot * field["width"], field["y"] + 0.4 * field["height"])
+        found = page.locator(".lesson").evaluate(held, place)
+        assert found["place"] == place
+        assert found["z"] == pytest.approx([8 * spot - 4, 0.8], abs=0.03)
+        with torch.no_grad():
+            expected = models[place].double().decode(torch.tensor([found["z"]]).double())
+        assert found["mean"] == pytest.approx(expected.mean[0].numpy(), abs=1e-5)
+        assert found["deviation"] == pytest.approx(
+            expected.log_var[0].div(2).exp().numpy(), rel=1e-4
+        )
+        assert found["points"] == pytest.approx(
+            arrays[f"{place}.training"].ravel() * said["unit"], abs=1e-5
+        )
+        figures = said["frames"][place]
+        assert told(page, "learn", "[data-figure=elbo]") == pytest.approx(
+            figures["training"]["elbo"], abs=0.06
+        )
+        assert told(page, "learn", "[data-figure=heldout]") == pytest.approx(
+            figures["heldout"]["elbo"], abs=0.06
+        )
+    step.locator("[name=play]").click()
+    expect(step.locator("[name=play]")).to_have_text("Stop")
+    expect(moment).to_have_value("1")
+    step.locator("[name=play]").click()
+
+
+def test_a_step_in_slow_motion_is_the_librarys(lesson, app):
+    _, models, _ = lesson_recordings.read("film")
+    page = opened(lesson, app, "?step=4")
+    step = page.locator("[data-step=learn]")
+    expect(step).to_have_attribute("data-state", "known")
+    step.locator(".through button").nth(5).click()
+    step.get_by_text("One step in slow motion").click()
+    held = """box => {
+        const { lesson } = (box.getRootNode().host ?? box.parentElement).visageLesson;
+        const { x, epsilon, passed, learner } = lesson.steps[3].slow;
+        const plain = Object.fromEntries(Object.entries(passed).map(
+            ([name, value]) => [name, ArrayBuffer.isView(value) ? [...value] : value]));
+        return {
+            x: [...x], epsilon: [...epsilon], ...plain, seen: 0, made: 0,
+            steepness: learner.steepness,
+        };
+    }"""
+    for part in ("encode", "sample", "decode", "compare", "gradient"):
+        step.get_by_role("button", name=f"Next: {part}").click()
+    found = page.locator(".lesson").evaluate(held)
+    model = models[5].double().requires_grad_(True)
+    x = torch.tensor(found["x"]).double().reshape(8, -1)
+    noise = torch.tensor(found["epsilon"]).double().reshape(8, -1)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    posterior = model.encode(x)
+    assert found["mean"] == pytest.approx(posterior.mean.detach().ravel().numpy(), abs=1e-6)
+    for taken in range(3):
+        terms = elbo(model, x, noise)
+        expected = terms.elbo.detach().numpy()
+        assert [term["elbo"] for term in found["terms"]] == pytest.approx(expected, abs=1e-3)
+        assert [term["kl"] for term in found["terms"]] == pytest.approx(
+            terms.kl.detach().numpy(), abs=1e-3
+        )
+        assert told(page, "learn", "[data-figure=all-elbo]") == pytest.approx(
+            expected.mean(), abs=0.06
+        )
+        optimiser.zero_grad()
+        (-terms.elbo.mean()).backward()
+        gradient = torch.cat([weight.grad.ravel() for weight in model.parameters()])
+        assert found["steepness"] == pytest.approx(float(gradient.norm()), rel=1e-6)
+        optimiser.step()
+        step.get_by_role("button", name="Take the step").click()
+        expect(step.locator(".climbed")).to_contain_text(
+            "One step" if not taken else f"{taken + 1} steps"
+        )
+        found = page.locator(".lesson").evaluate(held)
+    # Where each mean should go.
+    model.zero_grad()
+    mean = torch.tensor(found["mean"]).double().reshape(8, -1).requires_grad_(True)
+    deviation = torch.tensor(found["deviation"]).double().reshape(8, -1)
+    likelihood = model.decode(mean + deviation * noise).log_prob(x).sum()
+    (likelihood - mean.square().sum() / 2).backward()
+    assert found["inMean"] == pytest.approx(mean.grad.ravel().numpy(), rel=1e-5, abs=1e-5)
+    step.get_by_role("button", name="Undo").click()
+    expect(step.locator(".climbed")).to_contain_text("The mean ELBO of the 8 faces is")

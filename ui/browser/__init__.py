@@ -5,11 +5,12 @@ takes the JavaScript of a component as one text, and so does a page that is a si
 a door is joined here with all that it imports, so that nothing has to be built beforehand.
 """
 
-__all__ = ["constant", "lesson_parts", "page_parts", "read", "script"]
+__all__ = ["constant", "lesson_parts", "page_parts", "read", "recordings", "script"]
 
 import functools
 import re
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -72,7 +73,14 @@ def script(door: str, folder: Path = HERE) -> str:
     return COMMENT.sub("", "\n".join(joined))
 
 
-def page_parts() -> dict[str, str]:
+def recordings() -> dict[str, bytes]:
+    """The recorded runs that the lesson is told with, by their names: safetensors files that
+    ``benchmarks/lesson_recordings.py`` writes and ``recorded.js`` reads."""
+    files = sorted((HERE.parent / "learn").glob("*.safetensors"))
+    return {file.stem: file.read_bytes() for file in files}
+
+
+def page_parts() -> dict[str, Any]:
     """What a page that is sent is made of beside its models: :class:`vae.page.Parts`, as a dict,
     since nothing here imports from another room."""
     # The policy of the page takes no style of an element's own: page.js sets it.
@@ -89,7 +97,7 @@ def page_parts() -> dict[str, str]:
     }
 
 
-def lesson_parts() -> dict[str, str]:
+def lesson_parts() -> dict[str, Any]:
     """What a lesson that is sent is made of, as :func:`page_parts` has it for a page."""
     return {
         "outline": read("lesson.html").replace("$lesson", read("learn.html")),
@@ -97,6 +105,7 @@ def lesson_parts() -> dict[str, str]:
         "style": f"{read('page.css')}\n{read('learn.css')}",
         "script": f"{script('lesson_page.js')}\nopenLesson(document);\n",
         "icon": (HERE.parent / "icon.svg").read_text(encoding="utf-8"),
+        "recordings": recordings(),
     }
 
 

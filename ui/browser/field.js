@@ -24,6 +24,9 @@ export class Field {
   /** @type {(context: CanvasRenderingContext2D) => void} */
   onDraw = () => {};
 
+  /** @type {() => void}  What lies behind the points is to be drawn. */
+  onUnder = () => {};
+
   /** @type {(at: Spot, z: Spot) => Touch | undefined} */
   onPress = () => undefined;
 
@@ -35,6 +38,10 @@ export class Field {
 
   /** @type {Float32Array | number[]}  Points of the data, two numbers each. */
   points = [];
+
+  /** Their colour, by its name in the palette, and how strong it is. */
+  tone = "cloud";
+  strength = 0.55;
 
   side = 0;
   frame = 0;
@@ -214,6 +221,7 @@ export class Field {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, side, side);
     context.lineJoin = "round";
+    this.onUnder();
     this.drawPoints();
     this.drawPrior();
     this.onDraw(context);
@@ -227,8 +235,8 @@ export class Field {
 
   drawPoints() {
     const { context, side, palette, points } = this;
-    context.fillStyle = palette.cloud;
-    context.globalAlpha = 0.55;
+    context.fillStyle = palette[this.tone];
+    context.globalAlpha = this.strength;
     for (let i = 0; i < points.length; i += 2) {
       const [left, top] = this.pixels([points[i], points[i + 1]]);
       if (left < -2 || top < -2 || left > side + 2 || top > side + 2) continue;

@@ -2,8 +2,10 @@
 
 import { Beyond } from "./beyond.js";
 import { find } from "./dom.js";
+import { Excess } from "./excess.js";
 import { Generate } from "./generate.js";
 import { Infer } from "./infer.js";
+import { Learning } from "./learning.js";
 import { unpack } from "./model.js";
 import { unpackEncoder } from "./encoder.js";
 import { Reparametrise } from "./reparametrise.js";
@@ -23,6 +25,8 @@ const STEPS = {
   generate: Generate,
   infer: Infer,
   reparametrise: Reparametrise,
+  learn: Learning,
+  excess: Excess,
   beyond: Beyond,
 };
 

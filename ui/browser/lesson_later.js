@@ -2,11 +2,18 @@
 
 /** @import { Later } from "./shelf.js" */
 
+import { opened } from "./packet.js";
 import { theShelf } from "./shelf.js";
 
-/** @param {{data: Later}} component */
+/** @param {{data: Later | Uint8Array}} component  Bytes are recordings. */
 export default function ({ data }) {
   const shelf = theShelf();
+  if (data instanceof Uint8Array) {
+    // They are the same for every lesson.
+    shelf.recordings ??= opened(data).parts;
+    shelf.dispatchEvent(new Event("recordings"));
+    return undefined;
+  }
   shelf.lesson = data;
   shelf.dispatchEvent(new Event("lesson"));
   return () => {

@@ -5,6 +5,17 @@ import { Lesson } from "./lesson.js";
 import { theShelf } from "./shelf.js";
 import { carried } from "./transport.js";
 
+/** What of the page is a recording. */
+const RECORDINGS = ["film", "overfit", "beta"];
+
+/** @param {Document} root */
+async function bringRecordings(root) {
+  const held = await Promise.all(RECORDINGS.map((name) => carried(root, name)));
+  const shelf = theShelf();
+  shelf.recordings = Object.fromEntries(RECORDINGS.map((name, i) => [name, held[i]]));
+  shelf.dispatchEvent(new Event("recordings"));
+}
+
 /** The step that the address names, counted from 1. */
 const stepInHash = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1]) || 1;
 
@@ -37,6 +48,8 @@ export async function openLesson(root) {
     addEventListener("hashchange", show);
     show();
     box.dataset.state = "ready";
+    // The first steps need not wait for what the others are told with.
+    await bringRecordings(root);
     return lesson;
   } catch (error) {
     box.dataset.state = "problem";

@@ -18,6 +18,8 @@
 /** @typedef {{straight: Way, geodesic: Way}} Journey */
 /** @typedef {{journeys: Journey[]}} Later  What a lesson's last steps are told with. */
 
+/** @typedef {Record<string, ArrayBuffer>} Recordings  Of runs, by their names. */
+
 /** @typedef {{channel: string, model: string, axes: NamedAxis[]}} Named */
 
 /**
@@ -46,6 +48,9 @@ class Shelf extends EventTarget {
 
   /** @type {Later | undefined} */
   lesson;
+
+  /** @type {Recordings | undefined} */
+  recordings;
 }
 
 /** @returns {Shelf} */

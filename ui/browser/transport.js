@@ -25,10 +25,10 @@ async function unsqueezed(text, length) {
 }
 
 /**
- * A network's bytes in a page.
+ * Bytes that a page carries.
  *
- * @param {ParentNode} root  What holds the model.
- * @param {string} part  `decoder` or `encoder`.
+ * @param {ParentNode} root  What holds them.
+ * @param {string} part  `decoder` or `encoder` of a model, or a recording's name.
  */
 export async function carried(root, part) {
   const held = find(root, `[data-part=${part}]`, HTMLScriptElement);

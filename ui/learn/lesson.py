@@ -4,7 +4,7 @@ Like the pad it is a component whose model travels to the browser once; what hap
 to nobody, but for the step that is shown, which the address keeps.
 """
 
-__all__ = ["draw", "draw_journeys", "subject"]
+__all__ = ["draw", "draw_journeys", "draw_recordings", "subject"]
 
 import functools
 import hashlib
@@ -65,6 +65,12 @@ def draw(choice: Choice) -> None:
         address.keep({"step": "" if step == 1 else f"{int(step)}"})
 
 
+def draw_recordings() -> None:
+    """Bring the recorded runs, which are the same whatever the model: after the lesson itself,
+    whose first steps need not wait for them."""
+    _later()(key="lesson_recordings", data=recordings())
+
+
 def draw_journeys(choice: Choice) -> None:
     """Bring what the last step is told with: after the lesson itself, since it takes seconds."""
     _later()(key="lesson_later", data={"journeys": journeys(choice.stored)})
@@ -96,6 +102,17 @@ def packed(stored: Stored, dataset: str) -> bytes | None:
     parts = {"decoder": decoder, "encoder": encoder}
     if (images := faces(stored, dataset)) is not None:
         parts["faces"] = images.tobytes()
+    return packet(parts)
+
+
+@functools.cache
+def recordings() -> bytes:
+    """The recorded runs as they travel."""
+    return packet(browser.recordings())
+
+
+def packet(parts: dict[str, bytes]) -> bytes:
+    """Several parts as one, as ``packet.js`` opens it."""
     digest = hashlib.sha256(b"".join(parts.values())).hexdigest()
     header = {"id": digest, "parts": [(name, len(part)) for name, part in parts.items()]}
     text = json.dumps(header).encode()
