@@ -50,8 +50,11 @@ def test_a_lesson_is_one_file_that_asks_for_nothing(browser: Browser, file):
         expect(shown).to_have_text("Learn")
         expect(page.locator("[data-step=learn]")).to_have_attribute("data-state", "known")
         page.keyboard.press("ArrowRight")
+        expect(shown).to_have_text("Too well")
+        expect(page.locator("[data-step=excess]")).to_have_attribute("data-state", "known")
+        page.keyboard.press("ArrowRight")
         expect(shown).to_have_text("Beyond the plane")
-        assert page.url.endswith("#step=5")
+        assert page.url.endswith("#step=6")
         page.get_by_text("Two ways across").click()
         expect(page.locator(".lengths")).to_contain_text("geodesic")
         # There are no other pages here to lead to.
@@ -69,7 +72,7 @@ def test_a_lesson_fits_a_phone_and_shuts_nobody_out(browser: Browser, file, axe)
     # The test's own script is none of the page's.
     with browser.new_context(viewport=phone, offline=True, bypass_csp=True) as context:
         page = context.new_page()
-        for step in (1, 2, 3, 4, 5):
+        for step in range(1, 7):
             page.goto(f"{file.as_uri()}#step={step}")
             expect(page.locator(".lesson")).to_have_attribute("data-state", "ready")
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

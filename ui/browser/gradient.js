@@ -1,7 +1,7 @@
 /** A model that learns here: the gradient of a minibatch's ELBO in every weight, and Adam's step. */
 
 /** @import { Terms } from "./bound.js" */
-/** @import { Layer } from "./decoder.js" */
+/** @import { Layer } from "./dense.js" */
 
 import { LOG_2_PI } from "./joint.js";
 

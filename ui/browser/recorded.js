@@ -1,6 +1,6 @@
 /** A recording: models in a row, those of one run or of several, as Python wrote them. */
 
-/** @import { Layer } from "./decoder.js" */
+/** @import { Layer } from "./dense.js" */
 
 import { Decoder } from "./decoder.js";
 
