@@ -26,7 +26,7 @@ import { LOG_2_PI } from "./joint.js";
 
 /** Adam's constants: Kingma & Ba (2015). */
 const KEPT = [0.9, 0.999];
-const SMALLEST = 1e-8;
+const NEARLY_NOTHING = 1e-8;
 
 export class Learner {
   steps = 0;
@@ -157,7 +157,7 @@ export class Learner {
       firstMoment[i] = a * firstMoment[i] + (1 - a) * slope;
       secondMoment[i] = b * secondMoment[i] + (1 - b) * slope * slope;
       weights[i] +=
-        (rate * (firstMoment[i] / first)) / (Math.sqrt(secondMoment[i] / second) + SMALLEST);
+        (rate * (firstMoment[i] / first)) / (Math.sqrt(secondMoment[i] / second) + NEARLY_NOTHING);
     }
   }
 
