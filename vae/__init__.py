@@ -7,6 +7,7 @@ __all__ = [
     "importance_weighted_bound",
     "load_checkpoint",
     "save_checkpoint",
+    "save_model",
 ]
 
 import importlib
@@ -20,6 +21,7 @@ threads.prepare()
 if TYPE_CHECKING:
     from vae import datasets
     from vae.models.checkpoint import load_checkpoint, save_checkpoint
+    from vae.models.foreign.pytorch import save_model
     from vae.models.objective import elbo, importance_weighted_bound
     from vae.models.vae import VAE
 
@@ -31,6 +33,7 @@ _HOMES = {
     "importance_weighted_bound": "vae.models.objective",
     "load_checkpoint": "vae.models.checkpoint",
     "save_checkpoint": "vae.models.checkpoint",
+    "save_model": "vae.models.foreign.pytorch",
 }
 
 

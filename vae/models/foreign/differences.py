@@ -26,6 +26,9 @@ STEPS = tuple(2.0**-power for power in range(2, 12))
 # Estimates that differ by more than this share of themselves tell of no derivative.
 ROUGHEST = 0.1
 
+# Slopes below this share of the steepest are none.
+FLATTEST = 1e-3
+
 # Points that steps are tried at.
 PROBES = 4
 
@@ -59,6 +62,8 @@ def best_step(function: Function, centres: Tensor, scale: float = 1.0) -> float:
         # The same image everywhere: any step will do.
         return float(steps[4])
     share = (apart / size[1:].clamp(min=1e-30)).nan_to_num(torch.inf)
+    # Between two jumps nothing changes, and of that all estimates agree.
+    share[size[1:] < FLATTEST * size.max()] = torch.inf
     best = int(share.argmin())
     if not float(share[best]) < ROUGHEST:
         raise VisageError(

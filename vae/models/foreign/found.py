@@ -376,8 +376,12 @@ def _laid_out(
 
 def _order_of(sizes: tuple[int, ...]) -> str:
     """Whether the channels of (a, b, c) come first or last."""
-    first, last = sizes[0] in (1, 2, 3, 6), sizes[2] in (1, 2, 3, 6)
-    return "nhwc" if last and not first else "nchw"
+    for usual in ((1, 3), (1, 2, 3, 6)):
+        if sizes[0] in usual:
+            return "nchw"
+        if sizes[2] in usual:
+            return "nhwc"
+    return "nchw"
 
 
 def _shape_of(total: int, of_encoder: tuple[int, ...] | None) -> tuple[int, ...] | None:
