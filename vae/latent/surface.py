@@ -193,7 +193,8 @@ class _Decoder:
         each_counts: What a value counts: 1, or more where some stand for all.
         centres: Of the radial basis functions, (C, K).
         rates: Their :math:`\\lambda`, (C,).
-        weights: Their weights, (C, D).
+        weights: Their weights, (C, D), or (C, 1) where one stands for all.
+        each_std_counts: What a standard deviation counts, beside that.
     """
 
     mean_map: MeanMap
@@ -203,6 +204,7 @@ class _Decoder:
     centres: Tensor
     rates: Tensor
     weights: Tensor
+    each_std_counts: float = 1.0
 
     @classmethod
     def of(cls, model: VAE, means: np.ndarray) -> "_Decoder":
@@ -213,6 +215,10 @@ class _Decoder:
         mean_map = model.decoder.mean_map(some)
         if mean_map is None:
             mean_map = _Differentiated(model.decoder, some)
+        counted = values if some is None else len(some)
+        if not model.decoder.knows_variance:
+            # All values have one variance, so that one network of precisions is that of all.
+            some = torch.zeros(1, dtype=torch.long)
         centres, rates = _centres(means)
         chosen = means[np.linspace(0, len(means) - 1, min(len(means), FITTING_POINTS)).astype(int)]
         with torch.no_grad():
@@ -221,7 +227,7 @@ class _Decoder:
                 mean_map,
                 model.latent_shift.double(),
                 model.latent_scale.double(),
-                1.0 if some is None else values / len(some),
+                values / counted,
                 centres,
                 rates,
                 torch.empty(0),
@@ -231,16 +237,17 @@ class _Decoder:
             log_var = torch.cat([one if some is None else one[:, some] for one in log_vars])
             # In single precision, which takes half the time: what is fitted is itself a guess.
             variances = log_var.float().clamp(-20, 20).exp()
-            weights = _fitted_weights(decoder._basis(z).float(), variances)
-        return replace(decoder, weights=weights.double())
+            weights = _fitted_weights(decoder._basis(z).float(), variances).double()
+        return replace(decoder, weights=weights, each_std_counts=counted / weights.shape[1])
 
     def to(self, dtype: torch.dtype) -> "_Decoder":
         shift, scale, centres, rates, weights = (
             part.to(dtype)
             for part in (self.shift, self.scale, self.centres, self.rates, self.weights)
         )
+        counts = self.each_counts, self.each_std_counts
         return _Decoder(
-            self.mean_map.to(dtype), shift, scale, self.each_counts, centres, rates, weights
+            self.mean_map.to(dtype), shift, scale, counts[0], centres, rates, weights, counts[1]
         )
 
     def mean(self, z: Tensor) -> Tensor:
@@ -249,7 +256,8 @@ class _Decoder:
 
     def std(self, z: Tensor) -> Tensor:
         std = self.precision(z).rsqrt()
-        return std if self.each_counts == 1 else std * math.sqrt(self.each_counts)
+        counts = self.each_counts * self.each_std_counts
+        return std if counts == 1 else std * math.sqrt(counts)
 
     def precision(self, z: Tensor) -> Tensor:
         return self._basis(z) @ self.weights + LEAST_PRECISION
@@ -264,7 +272,9 @@ class _Decoder:
             towards = (self.centres - z[:, None]) * (2 * self.rates * basis)[..., None]
             slopes = torch.cat([basis[None], towards.permute(2, 0, 1)]) @ self.weights
             root = slopes[0].add_(LEAST_PRECISION).rsqrt_()
-            products += _products(slopes[1:].mul_(-0.5 * root * root * root))
+            products += (
+                _products(slopes[1:].mul_(-0.5 * root * root * root)) * self.each_std_counts
+            )
         return products * self.each_counts
 
     def _basis(self, z: Tensor) -> Tensor:
