@@ -13,6 +13,14 @@ FACES, PHOTO = "Faces of the data set", "Your own photo"
 def main() -> None:
     header.open_page("Reconstruct", explain)
     choice, checkpoint = session.chosen()
+    if not checkpoint.model.can_encode:
+        st.info(
+            "This model came without an encoder, so no image has a place among its latents: open "
+            "it again with its encoder (*Data*, *Models*). Explore, Manifold and Morph show what "
+            "its decoder draws.",
+            icon=":material/info:",
+        )
+        return
     if choose_source() == PHOTO:
         photo.show(choice, checkpoint)
         return
@@ -23,16 +31,23 @@ def main() -> None:
     chosen = judged.ranked(choice, part, order, st.session_state.get("draw", 0))
     judgement = judged.reconstructed(choice.stored, chosen, data.sha256, data)
     likelihood = checkpoint.card.likelihood
+    has_nats = not checkpoint.model.why_no_nats
     faces, plane = st.columns([4, 3], gap="large")
     with faces:
         pictures = judged.triples(choice.stored, chosen, data.sha256, data)
         drawn = gallery.draw(pictures, chosen)
-        gallery.tell_figures(drawn, chosen, judgement, None, likelihood)
+        if has_nats:
+            gallery.tell_figures(drawn, chosen, judgement, None, likelihood)
+        else:
+            errors = judged.errors(choice.stored, chosen, data.sha256, data)
+            gallery.tell_errors(drawn, chosen, errors, checkpoint.model.why_no_nats)
     with plane:
         labels = [f"#{number}" for number in chosen]
         posteriors.draw(choice, labels, judgement.z_mean, judgement.z_std, "each face")
     if data.credit:
         st.caption(f"Faces: {data.credit}.")
+    if not has_nats:
+        return
     # Everything else stands by now: with many latents this takes seconds.
     with drawn.waiting:
         evidence = judged.evidence(choice.stored, chosen, data.sha256, data)
@@ -98,7 +113,8 @@ def choose_faces(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
             required=True,
             key="reconstruct_order",
             persist_state="session",
-            help="Best and worst by the ELBO of each face.",
+            help="Best and worst by the ELBO of each face; of a model that tells no nats, by the "
+            "error of its reconstruction.",
         )
         if order == "random" and st.button("Draw others", icon=":material/shuffle:"):
             st.session_state.draw = st.session_state.get("draw", 0) + 1

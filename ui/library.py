@@ -215,7 +215,9 @@ def training_faces(choice: Choice) -> tuple[Faces, np.ndarray, np.ndarray] | Non
         return None
     try:
         data = faces(choice.dataset)
-        places = parts(card, data).get("training")
+        named = parts(card, data)
+        # Of a model from elsewhere nobody knows what it has learnt from: those whose means it has.
+        places = named.get("training", named.get("all"))
     except VisageError:
         # Damaged; the page Reconstruct says so.
         return None
@@ -244,7 +246,11 @@ def ranking(choice: Choice, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @st.cache_data(max_entries=16, show_spinner="Judging every face…")
 def _elbo(stored: Stored, looked_at: np.ndarray, sha256: str, _data: Faces) -> np.ndarray:
-    return latent.evaluate(load(stored).model, _data.pixels(looked_at))["elbo"]
+    model = load(stored).model
+    if model.why_no_nats:
+        # The best are those whose reconstructions are nearest then.
+        return -latent.squared_errors(model, _data.pixels(looked_at))
+    return latent.evaluate(model, _data.pixels(looked_at))["elbo"]
 
 
 def _choice(name: str, path: Path, state: str = "", dataset: str = "") -> Choice | None:

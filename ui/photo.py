@@ -39,6 +39,9 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
         return
     face, photo_id, frame = chosen
     pixels = face.reshape(1, -1).astype(np.float32) / 255
+    if checkpoint.model.why_no_nats:
+        show_without_nats(choice, checkpoint, face, pixels)
+        return
     found, faces = judged(choice.stored, photo_id, frame, pixels)
     st.subheader("How the model sees it")
     left, right = st.columns([4, 3], gap="large")
@@ -49,6 +52,32 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
     with right:
         draw_place(choice, found)
     show_neighbours(choice, checkpoint, found.refined.mean[0])
+
+
+def show_without_nats(
+    choice: Choice, checkpoint: Checkpoint, face: np.ndarray, pixels: np.ndarray
+) -> None:
+    """The encoder's answer alone, of a model whose likelihood or posterior nobody knows."""
+    model = checkpoint.model
+    found = latent.encode(model, pixels)
+    mean = latent.decode(model, found.mean)[0]
+    error = float(latent.squared_errors(model, pixels)[0])
+    st.subheader("How the model sees it")
+    left, right = st.columns([4, 3], gap="large")
+    with left:
+        with st.container(border=True, gap="small"):
+            difference = images.differences(face[None], mean, LIMIT)[0]
+            triple = images.side_by_side(face, images.to_uint8(mean[0]), difference, gap=1)
+            scale = max(1, 640 // triple.shape[1])
+            st.image(data_url(triple, scale), width="stretch", alt="Your photo and its answer")
+            st.markdown(f"The encoder's answer: {words.signal_to_noise(error)}")
+        st.caption(words.plain(model.why_no_nats))
+        if st.button("Explore from here", type="primary", icon=":material/explore:"):
+            link.open_explore(choice.name, found.mean[0])
+    with right:
+        std = np.exp(0.5 * found.log_var)
+        posteriors.draw(choice, ["encoder"], found.mean, std, "your photo")
+    show_neighbours(choice, checkpoint, found.mean[0])
 
 
 def choose_how(key: str, *ways: str) -> str:

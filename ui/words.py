@@ -13,6 +13,7 @@ __all__ = [
 ]
 
 import contextlib
+import math
 import re
 from collections.abc import Iterator
 
@@ -88,6 +89,12 @@ def with_error(value: float, error: float | None, digits: int = 0) -> str:
     """A figure with its standard error, where that is known: 985 ± 20."""
     told = number(value, digits)
     return told if error is None else f"{told} ± {number(error, digits)}"
+
+
+def signal_to_noise(error: float) -> str:
+    """A mean squared error of pixels in [0, 1] in words, with its ratio in decibels."""
+    decibels = -10 * math.log10(max(error, 1e-12))
+    return f"signal-to-noise ratio **{number(decibels, 1)} dB**, squared error {error:.4f}"
 
 
 def figure(name: str, likelihood: str) -> str:

@@ -144,7 +144,7 @@ export class Instrument {
     this.overlay.draw(this.shown.arrows ? this.arrows(this.model) : [], this.plane);
     this.manifold.canvas.hidden = !this.showsFaces;
     this.tint.adopt(this.shown.points ? this.label(this.model) : undefined);
-    this.plane.draw(this.shown, this.tint);
+    this.plane.draw({ ...this.shown, faces: this.showsFaces }, this.tint);
     this.draw(this.z);
   }
 

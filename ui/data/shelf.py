@@ -5,6 +5,7 @@ __all__ = ["show"]
 import streamlit as st
 
 from ui import library, trash, words
+from ui.data import open_model
 from ui.library import Choice
 from ui.trash import Kind
 from vae import limits
@@ -46,6 +47,7 @@ def show() -> None:
     if not limits.read_only():
         with right:
             take(choices)
+        open_model.offer(choices)
 
 
 def row(choice: Choice) -> dict:

@@ -1,6 +1,6 @@
 """Faces beside their reconstructions, each with its figures."""
 
-__all__ = ["Gallery", "draw", "tell_figures"]
+__all__ = ["Gallery", "draw", "tell_errors", "tell_figures"]
 
 from typing import NamedTuple
 
@@ -44,6 +44,20 @@ def draw(pictures: list[str], chosen: np.ndarray) -> Gallery:
             )
             captions.append(st.empty())
     return Gallery(captions, st.empty())
+
+
+def tell_errors(gallery: Gallery, chosen: np.ndarray, errors: np.ndarray, why: str) -> None:
+    """How far each reconstruction is from its original, of a model that tells nothing in nats.
+
+    Arguments:
+        gallery: Where that belongs.
+        chosen: The faces' places in the data set.
+        errors: Their mean squared errors, (n,).
+        why: Why there are no nats, in a sentence.
+    """
+    for caption, number, error in zip(gallery.captions, chosen, errors, strict=True):
+        caption.caption(f"**#{number}** · {words.signal_to_noise(float(error))}")
+    gallery.waiting.caption(words.plain(why))
 
 
 def tell_figures(

@@ -1,6 +1,6 @@
 """Faces through the encoder and back, and pictures of that, made once for all visitors."""
 
-__all__ = ["evidence", "ranked", "reconstructed", "triples"]
+__all__ = ["errors", "evidence", "ranked", "reconstructed", "triples"]
 
 import numpy as np
 import streamlit as st
@@ -42,6 +42,12 @@ def reconstructed(
 ) -> Reconstructions:
     """The chosen faces through the encoder and back, once for all visitors."""
     return latent.reconstruct(library.load(stored).model, _data.pixels(chosen))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def errors(stored: Stored, chosen: np.ndarray, sha256: str, _data: Faces) -> np.ndarray:
+    """The mean squared error of each chosen face's reconstruction, (n,)."""
+    return latent.squared_errors(library.load(stored).model, _data.pixels(chosen))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Looking for all that explains each face…")

@@ -21,7 +21,7 @@ import numpy as np
 
 from vae.latent.arrays import decoder_layers, encoder_layers, head_of_z
 from vae.models.checkpoint import Checkpoint
-from vae.models.likelihoods import Correlated, Student
+from vae.models.likelihoods import Bernoulli, Correlated, Student, Unstated
 from vae.models.network import Network
 from vae.models.vae import VAE
 
@@ -91,6 +91,8 @@ def pack(
     chosen = kind | _activation(model.decoder) | _halved(half)
     if model.architecture.likelihood != "gaussian":
         chosen["likelihood"] = model.architecture.likelihood
+    if isinstance(model.likelihood, Bernoulli | Unstated):
+        chosen["noiseless"] = True
     if isinstance(model.likelihood, Student):
         chosen["freedom"] = float(model.likelihood.freedom)
     elif isinstance(model.likelihood, Correlated):

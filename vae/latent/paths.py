@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -40,6 +41,11 @@ KINDS = ("straight", "spherical", "geodesic")
 SEGMENTS = 64
 
 MOST_ITERATIONS = 300
+
+# A decoder that takes long is asked for a minimum less near: seconds a leg, about, and the fewest
+# iterations that are worth their time.
+PATIENCE = 15.0
+LEAST_ITERATIONS = 12
 
 
 @dataclass(frozen=True)
@@ -220,12 +226,16 @@ def _relaxed(surface: Surface, points: np.ndarray) -> tuple[np.ndarray, bool]:
         return float(value.detach()), (waved / waves).ravel()
 
     first = np.asarray(scipy.fft.dst((points - ends)[1:-1], 1, axis=0, norm="ortho")) * waves
+    began = time.perf_counter()
+    energy(first.ravel())
+    affordable = PATIENCE / max(time.perf_counter() - began, 1e-9)
+    most = int(np.clip(affordable, LEAST_ITERATIONS, MOST_ITERATIONS))
     minimum = scipy.optimize.minimize(
         energy,
         first.ravel(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": MOST_ITERATIONS, "maxcor": 20, "ftol": 1e-8, "gtol": 1e-6},
+        options={"maxiter": most, "maxcor": 20, "ftol": 1e-8, "gtol": 1e-6},
     )
     return path(minimum.x), bool(minimum.success)
 

@@ -492,7 +492,7 @@ class UnstatedDistribution(NamedTuple):
         """Raises VisageError."""
         raise VisageError(
             "This model states no likelihood of its images, so there are no nats: open it again "
-            "with --likelihood gaussian and --std, or bernoulli."
+            "and say what noise it was trained with, gaussian or bernoulli."
         )
 
     def sample(self, noise: Tensor) -> Tensor:

@@ -114,8 +114,8 @@ class VAE(nn.Module):
         """Why no ELBO and no likelihood can be told of it, in a sentence; empty where they can."""
         if not self.likelihood.is_stated:
             return (
-                "It states no likelihood of its images, so there are no nats: open it again with "
-                "--likelihood gaussian and --std, or bernoulli."
+                "It states no likelihood of its images, so there are no nats: open it again and "
+                "say what noise it was trained with, gaussian or bernoulli."
             )
         if not self.encoder.is_there:
             return "It has no encoder, so there is no ELBO: open it again with its encoder."
