@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from vae import load_checkpoint, save_checkpoint
 from vae.errors import VisageError
+from vae.latent.metric import metric
+from vae.latent.packed import pack, pack_encoder
+from vae.latent.surface import DecoderSurface
+from vae.models.foreign.opening import open_model
+from vae.models.graph import Translated
 from vae.models.steps import WEIGHTED, Step, apply, shape_of
 from vae.models.translation import Builder, Place, UntranslatableError, translate
 
@@ -257,3 +263,93 @@ def test_what_there_is_no_step_for_is_said(given, nodes, why):
 def test_a_step_of_sizes_that_it_cannot_have_is_refused(step, given):
     with pytest.raises(VisageError):
         shape_of(step, given)
+
+
+def pair(decoded=(), encoded=()) -> tuple[bytes, bytes]:
+    """A decoder of two latents, of images of 8 × 6 in colour, and an encoder, as files."""
+    twice = {"strides": [2, 2]}
+    decoder = graph(
+        (2,),
+        ("Gemm", [drawn(2, 24), drawn(24)], {}),
+        ("Relu", [], {}),
+        ("Reshape", [whole(-1, 4, 3, 2)], {}),
+        (
+            "ConvTranspose",
+            [drawn(4, 6, 4, 5), drawn(6)],
+            {"strides": [2, 2], "pads": [1, 1, 1, 2]},
+        ),
+        ("Elu", [], {}),
+        ("ConvTranspose", [drawn(6, 3, 4, 4)], {"strides": [2, 2], "pads": [3, 2, 3, 2]}),
+        *decoded,
+        ("Sigmoid", [], {}),
+    )
+    encoder = graph(
+        (3, 8, 6),
+        ("Conv", [drawn(4, 3, 3, 3), drawn(4)], {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
+        ("Relu", [], {}),
+        ("Flatten", [], {}),
+        *encoded,
+        ("Gemm", [drawn(48, 4), drawn(4)], {}),
+    )
+    return decoder.SerializeToString(), encoder.SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def opened():
+    return open_model(*pair())
+
+
+def test_a_model_that_is_understood_is_one_of_ours(opened, tmp_path):
+    model = opened.model
+    assert isinstance(model.architecture.network, Translated)
+    assert model.image_shape == (8, 6, 3)
+    assert model.decoder.is_exact and model.encoder.knows_variance
+    # Its own latents or others: what the browser gets knows of them.
+    moved = model.in_coordinates(torch.tensor([0.3, -1.0]), torch.tensor([0.5, 2.0]))
+    assert pack_encoder(opened) and pack(opened, "pad", "model", "1")
+    save_checkpoint(tmp_path / "theirs.safetensors", moved)
+    found = load_checkpoint(tmp_path / "theirs.safetensors").model
+    z, x = torch.randn(3, 5, 2), torch.rand(4, 144)
+    torch.testing.assert_close(found.decode(z).mean, moved.decode(z).mean, rtol=0, atol=0)
+    torch.testing.assert_close(found.encode(x).mean, moved.encode(x).mean, rtol=0, atol=0)
+
+
+def test_its_metric_is_that_of_differences(opened):
+    surface = DecoderSurface(opened.model)
+    z, step = np.array([0.4, -0.7]), 1e-2
+    moved = torch.tensor(z + step * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])).float()
+    images = opened.model.decode(moved).mean.double().numpy()
+    jacobian = (images[0::2] - images[1::2]) / (2 * step)
+    np.testing.assert_allclose(
+        metric(surface, z, std=False), jacobian @ jacobian.T, rtol=2e-2, atol=1e-4
+    )
+
+
+def test_what_is_not_understood_goes_on_asking():
+    odd = ("Softmax", [], {"axis": 1})
+    decoder, encoder = pair(decoded=[odd])
+    assert open_model(decoder).model.architecture.network.kind == "onnx"
+    # The decoder is ours all the same where the encoder alone is not.
+    decoder, encoder = pair(encoded=[odd])
+    network = open_model(decoder, encoder).model.architecture.network
+    assert isinstance(network, Translated) and network.encoder_file is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"decoder_steps": ()}, "first step"),
+        ({"decoder_outputs": (1,)}, "144 values"),
+        ({"decoder_outputs": (99,)}, "lead to"),
+        ({"decoder_steps": [{"op": "relu"}]}, "tells its op"),
+        ({"decoder_steps": [Step("relu", (0,))] * 700}, "600 steps"),
+        ({"log_var": "low"}, "a number"),
+        ({"encoder_file": {"bytes": 1}}, "TypeError"),
+    ],
+)
+def test_steps_that_cannot_be_are_refused_at_the_door(opened, change, why):
+    told = opened.model.architecture.as_json()
+    told["architecture"] |= change
+    told["image_shape"] = list(told["image_shape"])
+    with pytest.raises(VisageError, match="numbers" if why == "TypeError" else why):
+        type(opened.model.architecture).of(told)
