@@ -9,6 +9,7 @@ __all__ = [
     "number",
     "plain",
     "sentences",
+    "signal_to_noise",
     "with_error",
 ]
 

@@ -158,7 +158,7 @@ def correct(found: Found | None, key: str, has_encoder: bool) -> Said:
             label,
             options,
             None,
-            format_func=lambda option: (named or {}).get(option, option),
+            format_func=lambda option: str((named or {}).get(option, option)),
             key=f"open_{label}_{key}",
             placeholder="as found",
         )

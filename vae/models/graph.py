@@ -244,11 +244,6 @@ class Stepped(Network):
             found.append(torch.full_like(found[0], self.log_var))
         return Gaussian(*found)
 
-    def mean_map(self, outputs: Tensor | None = None) -> "_MeanMap | None":
-        """As :meth:`Network.mean_map`, in the precision that its weights have: convolutions in
-        double precision take twenty times as long."""
-        return _MeanMap(self, outputs)
-
     def stepped(
         self, shift: np.ndarray, scale: np.ndarray
     ) -> tuple[dict, list[tuple[np.ndarray, np.ndarray]]] | None:
@@ -288,25 +283,3 @@ class Stepped(Network):
             twin.weight[place].data.copy_(torch.from_numpy(weight))
             twin.bias[place].data.copy_(torch.from_numpy(bias))
         return twin
-
-
-class _MeanMap:
-    """As :class:`vae.models.network.MeanMap`, which computes in single precision whatever it is
-    given."""
-
-    def __init__(self, network: Stepped, outputs: Tensor | None):
-        self.network = network
-        self.outputs = outputs
-
-    def __call__(self, x: Tensor) -> Tensor:
-        mean = self.network(x.float()).mean
-        return (mean if self.outputs is None else mean[:, self.outputs]).to(x.dtype)
-
-    def push(self, x: Tensor, tangents: Tensor) -> Tensor:
-        def along(tangent: Tensor) -> Tensor:
-            return torch.func.jvp(self, (x,), (tangent.expand_as(x).contiguous(),))[1]
-
-        return torch.stack([along(tangent) for tangent in tangents])
-
-    def to(self, dtype: torch.dtype) -> "_MeanMap":
-        return self
