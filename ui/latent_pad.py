@@ -53,7 +53,7 @@ MOST_AT_ONCE = 16
 # Weights of more bytes travel as float16 where no pixel shows it: so many values of images, of
 # which each version of a model is compared, tell quickly.
 LIGHT = 2**20
-COMPARED = 2**19
+COMPARED = 2**17
 
 # What the browser does, Python does by the same measure.
 MOST_PINS = browser.constant("tray.js", "MOST_PINS")
