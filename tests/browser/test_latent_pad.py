@@ -759,15 +759,27 @@ def test_no_model_gets_a_sentence(page: Page):
     expect(page.get_by_role("alert")).to_contain_text("no model")
 
 
-def test_too_large_a_decoder_falls_back_to_the_server(tmp_path, browser, app_server):
+def test_too_large_a_decoder_is_dragged_from_the_server(tmp_path, browser, app_server):
     save(tmp_path / "two.safetensors", checkpoint(2, (8500,), (28, 20, 3)))
     with app_server(Path(__file__).parent / "pad_app.py", {"PAD_MODELS": str(tmp_path)}) as app:
         page = browser.new_page()
         page.goto(app)
-        expect(page.get_by_text("over 64 MB")).to_be_visible(timeout=20_000)
-        expect(page.get_by_test_id("stImage")).to_be_visible()
-        page.get_by_role("slider").first.press("ArrowRight")
+        ready(page)
+        expect(page.locator("p.served")).to_contain_text("over 64 MB")
+        page.locator(".pad").press("ArrowRight")
         settled(page, [0.05, 0.0])
+        expected = checkpoint(2, (8500,), (28, 20, 3)).model.decode(torch.tensor([0.05, 0.0])).mean
+        page.wait_for_function(
+            """expected => {
+                const roots = [...document.querySelectorAll("*")].map((host) => host.shadowRoot);
+                const faces = roots.map((root) => root?.querySelector("canvas.face"));
+                const canvas = faces.find(Boolean);
+                const { data } = canvas.getContext("2d").getImageData(0, 0, 20, 28);
+                const shown = data.filter((_, i) => i % 4 < 3);
+                return shown.every((value, i) => Math.abs(value - 255 * expected[i]) <= 1);
+            }""",
+            arg=expected.tolist(),
+        )
         page.close()
 
 

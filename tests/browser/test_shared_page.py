@@ -236,7 +236,7 @@ def test_keys_and_modes(opened, address):
 
 def test_a_link_that_fits_no_model_says_so(opened, address):
     sheet = opened.goto(f"{address}#z=1,2,3")
-    expect(sheet.locator("p[role=status]")).to_contain_text("2 latents")
+    expect(sheet.locator(".row p[role=status]")).to_contain_text("2 latents")
     expect(sheet.locator(".readout")).to_have_text("z = (0.00, 0.00)")
 
 

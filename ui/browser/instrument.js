@@ -18,7 +18,9 @@ import { Sliders } from "./sliders.js";
 import { Tint } from "./tint.js";
 import { named, written } from "./words.js";
 
-const SERVED = "Decoded by the server: no browser runs this decoder, so the face follows a little later.";
+const SERVED =
+  "Decoded by the server, as decoders over 64 MB are and those that no browser runs: the face " +
+  "follows a little later.";
 
 export class Instrument {
   isServed = false;

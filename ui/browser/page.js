@@ -40,7 +40,7 @@ class SharedPage {
       element,
     }));
     this.picker = find(root, "[name=model]", HTMLSelectElement);
-    this.status = find(root, "[role=status]", HTMLElement);
+    this.status = find(root, ".row [role=status]", HTMLElement);
     this.box = find(root, ".visage", HTMLElement);
     this.own = new OwnFace(root);
     this.sheet = new Sheet(root, (z) => this.visit(z));
