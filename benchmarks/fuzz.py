@@ -6,7 +6,7 @@ Every file must be refused with a sentence or taken, in under 5 s, with under 1 
 memory, and nothing may be written outside the folder of data sets. Ends with exit code 1 where one
 of that is not so; the file that did it is kept. The files made to do harm are looked at as the app
 does, by a process of its own; of the damaged ones that process's work is done in this one, which
-saves starting it for each.
+saves starting it for each. Graphs (onnx) are always run by a process of their own.
 """
 
 import argparse
@@ -29,6 +29,7 @@ import safetensors.numpy
 import scipy.io
 import torch
 from PIL import Image
+from torch import nn
 
 from benchmarks.nasty_files import NASTY
 from vae import VAE, save_checkpoint
@@ -37,6 +38,7 @@ from vae.datasets.ingest import Layout
 from vae.datasets.reader import Request, answers
 from vae.errors import VisageError
 from vae.models import collection
+from vae.models.foreign.opening import inspect, open_model
 
 SECONDS = 5.0
 MEGABYTES = 1024
@@ -97,9 +99,10 @@ def attack(kind: str, files: list[bytes], count: int, seed: int, folder: Path) -
     rng = np.random.default_rng([seed, *kind.encode()])
     outcomes: Counter = Counter()
     slowest, failures = 0.0, 0
-    take = take_checkpoint if kind == "safetensors" else take_set
+    take = {"safetensors": take_checkpoint, "onnx": take_graph}.get(kind, take_set)
     for _ in range(count):
-        content = damaged(files[rng.integers(len(files))], rng)
+        # What a graph does is told in its midst.
+        content = damaged(files[rng.integers(len(files))], rng, everywhere=kind == "onnx")
         start = time.perf_counter()
         try:
             outcomes[take(kind, content)] += 1
@@ -112,7 +115,10 @@ def attack(kind: str, files: list[bytes], count: int, seed: int, folder: Path) -
             kept.write_bytes(content)
             print(f"{kind}: {type(error).__name__}: {error}; kept as {kept}")
         slowest = max(slowest, time.perf_counter() - start)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    memory = max(
+        resource.getrusage(who).ru_maxrss // 1024
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     left = [path for path in folder.parent.rglob("*") if path.is_file()]
     print(
         f"{kind:<12} {count:,} files: {dict(outcomes)}, {failures} crashes; slowest "
@@ -139,12 +145,18 @@ def take_checkpoint(kind: str, content: bytes) -> str:
     return "taken"
 
 
-def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+def take_graph(kind: str, content: bytes) -> str:
+    open_model(content, found=inspect(content))
+    return "taken"
+
+
+def damaged(content: bytes, rng: np.random.Generator, everywhere: bool = False) -> bytes:
     """A file with a few of its bytes changed, most of them in its head or its tail."""
     data = bytearray(content)
     for _ in range(rng.integers(1, 6)):
-        place = damaged_place(len(data), rng)
-        match rng.integers(6):
+        place = int(rng.integers(len(data))) if everywhere else damaged_place(len(data), rng)
+        # What only changes a byte leaves a graph whole, more often than not.
+        match rng.integers(2 if everywhere and rng.integers(2) else 6):
             case 0:
                 data[place] = rng.integers(256)
             case 1:
@@ -208,6 +220,7 @@ def originals() -> dict[str, list[bytes]]:
         zipped(found["png"], how) for how in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
     ]
     found["safetensors"] = checkpoints()
+    found["onnx"] = graphs()
     return found
 
 
@@ -234,6 +247,35 @@ def checkpoints() -> list[bytes]:
         save_checkpoint(file.name, VAE((3, 2), 2, (4,)), {"dataset": "some"})
         sound = Path(file.name).read_bytes()
     return [sound, safetensors.numpy.save({"x": np.zeros(3, np.float32)})]
+
+
+def graphs() -> list[bytes]:
+    """Decoders as exporters write them: dense, and of transposed convolutions."""
+    torch.manual_seed(0)
+    dense = nn.Sequential(nn.Linear(3, 20), nn.ReLU(), nn.Linear(20, 48), nn.Sigmoid())
+    wide = nn.Sequential(
+        nn.Linear(3, 32),
+        nn.Unflatten(1, (2, 4, 4)),
+        nn.ConvTranspose2d(2, 3, 4, 2, 1),
+        nn.BatchNorm2d(3),
+        nn.Upsample(scale_factor=2),
+        nn.Tanh(),
+    )
+    found = []
+    for module in (dense.eval(), wide.eval()):
+        file = io.BytesIO()
+        torch.onnx.export(
+            module,
+            (torch.zeros(2, 3),),
+            file,
+            dynamo=False,
+            opset_version=17,
+            input_names=["z"],
+            output_names=["image"],
+            dynamic_axes={"z": {0: "batch"}, "image": {0: "batch"}},
+        )
+        found.append(file.getvalue())
+    return found
 
 
 if __name__ == "__main__":

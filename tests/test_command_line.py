@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import scipy.io
 import scipy.stats
@@ -413,3 +414,50 @@ def test_data_sets_are_listed(data_folder):
     rows = {row["name"]: row for row in json.loads(vae("datasets", "--json").stdout)}
     assert rows["olivetti"]["here"] and rows["olivetti"]["images"] == 400
     assert os.fspath(data_folder) and "frey" in rows
+
+
+def test_a_model_that_somebody_else_trained_is_opened_and_judged(tmp_path, monkeypatch):
+    monkeypatch.setenv("VISAGE_DATA", str(tmp_path / "data"))
+    rng = np.random.default_rng(0)
+    weight = rng.standard_normal((2, 48)).astype(np.float32)
+    for name, given, wanted, matrix, last in (
+        ("decoder", "z", "image", weight, "Sigmoid"),
+        ("encoder", "x", "mean", weight.T / 48, "Identity"),
+    ):
+        nodes = [
+            onnx.helper.make_node("MatMul", [given, "W"], ["h"]),
+            onnx.helper.make_node(last, ["h"], [wanted]),
+        ]
+        ports = [
+            onnx.helper.make_tensor_value_info(port, onnx.TensorProto.FLOAT, ["batch", size])
+            for port, size in zip((given, wanted), matrix.shape, strict=True)
+        ]
+        constants = [onnx.numpy_helper.from_array(matrix, "W")]
+        graph = onnx.helper.make_graph(nodes, name, ports[:1], ports[1:], constants)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+        model.ir_version = 8
+        onnx.save(model, tmp_path / f"{name}.onnx")
+    np.savez(tmp_path / "theirs.npz", images=rng.integers(0, 256, (20, 6, 8), np.uint8))
+    files = tmp_path / "decoder.onnx", tmp_path / "encoder.onnx"
+
+    found = vae("open", *files, "--image-shape", "6x8", "--look")
+    assert "2 latents" in found.stderr and "images of 6×8" in found.stderr
+    assert not list((tmp_path / "data").rglob("*.safetensors"))
+    found = vae(
+        *("open", *files, "--name", "theirs", "--image-shape", "6x8"),
+        *("--images", tmp_path / "theirs.npz"),
+    )
+    assert found.exit_code == 0, found.stderr
+    path = Path(found.stdout.strip().splitlines()[-1])
+    assert path == tmp_path / "data" / "models" / "theirs.safetensors"
+    assert load_checkpoint(path).posterior.mean.shape == (20, 2)
+    judged = json.loads(vae("evaluate", path, "--json").stdout)
+    assert judged["psnr"] > 0 and "no nats" in judged["why_no_nats"]
+    assert vae("sample", path, "--out", tmp_path / "samples.png").exit_code == 0
+    assert vae("manifold", path, "--grid", "3", "--out", tmp_path / "grid.png").exit_code == 0
+
+    assert "choose another name" in refused("open", *files, "--name", "theirs")
+    (tmp_path / "none.onnx").write_bytes(b"none")
+    assert "no ONNX file" in refused("open", tmp_path / "none.onnx")
+    monkeypatch.setenv("VISAGE_READ_ONLY", "1")
+    assert "read-only" in refused("open", *files, "--name", "others")

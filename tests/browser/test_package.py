@@ -69,8 +69,7 @@ def test_the_requirements_are_the_one_source_of_dependencies(wheel):
 
     assert {one for one in needed if ";" not in one} == pins("requirements.txt")
     for extra, files in {
-        "onnx": ("requirements-onnx.txt",),
-        "dev": ("requirements-onnx.txt", "requirements-tools.txt"),
+        "dev": ("requirements-tools.txt",),
     }.items():
         asked = {one.split(";")[0].strip() for one in needed if f'"{extra}"' in one}
         assert asked == pins(*files)

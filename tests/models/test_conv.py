@@ -174,7 +174,6 @@ def test_its_surface_is_differentiated():
     torch.testing.assert_close(surface.gram(z), Surface.gram(surface, z))
 
 
-@pytest.mark.skipif(not onnx.is_available(), reason="requirements-onnx.txt is not installed")
 @pytest.mark.parametrize("activation", ["tanh", "relu", "silu"])
 @pytest.mark.parametrize("shape", [(18, 17, 3), (66, 20)])
 def test_it_has_an_onnx_form(shape, activation):

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -17,29 +19,20 @@ from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import ACTIVATIONS, MLP
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "olivetti-2d.safetensors"
-MISSING = "requirements-onnx.txt is not installed"
 
 
-def test_without_the_packages_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(export, "is_available", lambda: False)
-    with pytest.raises(VisageError, match=r"requirements-onnx\.txt"):
-        export.encoder(VAE())
-
-
-def test_the_library_needs_no_onnx():
-    code = "import sys, vae, vae.models.onnx; print('onnx' in sys.modules)"
+def test_onnx_is_loaded_when_it_is_needed():
+    code = "import sys, vae.__main__, ui.session; print({'onnx', 'onnxruntime'} & {*sys.modules})"
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == "False"
+    assert found.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [(200,), (64, 32, 16)])
 @pytest.mark.parametrize("shape", [(28, 20), (12, 10, 3)])
 def test_onnxruntime_answers_as_pytorch_does(hidden, shape, activation):
-    onnx = pytest.importorskip("onnx", reason=MISSING)
-    onnxruntime = pytest.importorskip("onnxruntime", reason=MISSING)
     torch.manual_seed(0)
     architecture = Architecture(shape, 3, MLP(hidden, activation))
     model = VAE.of(architecture).eval().requires_grad_(False)
@@ -62,8 +55,6 @@ def test_onnxruntime_answers_as_pytorch_does(hidden, shape, activation):
 def test_the_decoder_gives_each_pixels_mean_and_variance_whatever_the_likelihood(
     likelihood, shape
 ):
-    onnx = pytest.importorskip("onnx", reason=MISSING)
-    pytest.importorskip("onnxruntime", reason=MISSING)
     torch.manual_seed(0)
     model = VAE.of(Architecture(shape, 2, MLP((8,)), likelihood)).eval().requires_grad_(False)
     for weight in model.likelihood.parameters():
@@ -75,7 +66,6 @@ def test_the_decoder_gives_each_pixels_mean_and_variance_whatever_the_likelihood
 
 
 def test_a_trained_model_is_exported():
-    pytest.importorskip("onnxruntime", reason=MISSING)
     model = load_checkpoint(CHECKPOINT).model
     for content, network in (
         (export.encoder(model), model.encode),
@@ -85,7 +75,6 @@ def test_a_trained_model_is_exported():
 
 
 def test_another_models_file_is_found_out():
-    pytest.importorskip("onnxruntime", reason=MISSING)
     torch.manual_seed(0)
     one, other = (VAE((4, 4), 2, (8,)).eval().requires_grad_(False) for _ in range(2))
     with pytest.raises(VisageError, match="differs from the model"):

@@ -173,12 +173,10 @@ def test_matched_latents_are_part_of_what_the_browser_gets(pixels):
 
 def test_it_has_nothing_else_to_offer(model):
     assert decoder_layers(model) is None
-    if onnx.is_available():
-        assert onnx.encoder(model) is None
-        assert onnx.decoder(model) is None
+    assert onnx.encoder(model) is None
+    assert onnx.decoder(model) is None
 
 
-@pytest.mark.skipif(not onnx.is_available(), reason="requirements-onnx.txt is not installed")
 def test_its_page_says_that_it_has_no_onnx_form(model, monkeypatch):
     choice = library.Choice("waves", Path("waves.safetensors"), 0)
     monkeypatch.setattr(library, "load", lambda stored: Checkpoint(model))
@@ -310,7 +308,6 @@ def test_gated_networks_are_decoded_on_the_server(gated):
     torch.testing.assert_close(surface.gram(z), Surface.gram(surface, z))
 
 
-@pytest.mark.skipif(not onnx.is_available(), reason="requirements-onnx.txt is not installed")
 def test_gated_networks_have_an_onnx_form(gated):
     gated.mean_image.copy_(torch.rand(gated.pixels))
     # Each is run and compared where it is made.

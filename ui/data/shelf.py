@@ -106,12 +106,10 @@ def offer_downloads(choices: dict[str, Choice]) -> None:
                 lambda part=part: as_onnx(choice, part),
                 f"{name}-{part}.onnx",
                 icon=":material/download:",
-                disabled=bool(choice.problem) or not onnx.is_available(),
+                disabled=bool(choice.problem),
                 help="For other programs and languages; checked by ONNX Runtime to 10⁻⁵.",
                 on_click="ignore",
             )
-    if not onnx.is_available():
-        st.caption("ONNX needs two more packages: `pip install -r requirements-onnx.txt`.")
     if origin(choice) == "uploaded" and not limits.read_only():
         trash.offer_deletion(Kind.MODEL, choice.path, choice.path.stem)
 

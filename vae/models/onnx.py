@@ -3,15 +3,14 @@
     python -m vae export checkpoint.safetensors --out folder/
 
 Each graph is what :class:`vae.models.vae.VAE` computes: pixels ``x`` (batch, D) in [0, 1], or
-latent points ``z`` (batch, K), to ``mean`` and ``log_var``. Needs ``requirements-onnx.txt``.
+latent points ``z`` (batch, K), to ``mean`` and ``log_var``.
 
 The networks write their part themselves: :func:`torch.onnx.export` needs a third package, and
 gives its nodes names that nobody could read.
 """
 
-__all__ = ["check", "decoder", "encoder", "is_available"]
+__all__ = ["check", "decoder", "encoder"]
 
-import importlib.util
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -35,11 +34,6 @@ IR_VERSION = 8
 TOLERANCE = 1e-5
 
 
-def is_available() -> bool:
-    """Whether the optional packages are installed."""
-    return all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
-
-
 def encoder(model: VAE) -> bytes | None:
     """An ONNX file of the approximate posterior q(z|x): ``x`` to ``mean`` and ``log_var``.
 
@@ -47,9 +41,8 @@ def encoder(model: VAE) -> bytes | None:
         The file, or None where the encoder has no such form.
 
     Raises:
-        VisageError: The optional packages are missing, or the file gives other answers.
+        VisageError: The file gives other answers.
     """
-    _check_available()
     graph = _Graph()
     source = graph.node("Sub", ["x", graph.constant("mean_image", model.mean_image)], "centred")
     outputs = model.encoder.add_to(graph, source)
@@ -71,9 +64,8 @@ def decoder(model: VAE) -> bytes | None:
         The file, or None where the decoder or its likelihood has no such form.
 
     Raises:
-        VisageError: The optional packages are missing, or the file gives other answers.
+        VisageError: The file gives other answers.
     """
-    _check_available()
     graph = _Graph()
     scaled = graph.node("Mul", ["z", graph.constant("scale", model.latent_scale)], "scaled")
     source = graph.node("Add", [scaled, graph.constant("shift", model.latent_shift)], "own")
@@ -130,16 +122,9 @@ def check(content: bytes, answers: Callable[[Tensor], Distribution]) -> float:
     if not worst <= TOLERANCE:
         raise VisageError(
             f"The ONNX file differs from the model by {worst:.1e}, over {TOLERANCE:.0e}: export "
-            "it with the packages of requirements-onnx.txt."
+            "it with the packages of requirements.txt."
         )
     return worst
-
-
-def _check_available() -> None:
-    if not is_available():
-        raise VisageError(
-            "Exporting needs two more packages: run 'pip install -r requirements-onnx.txt'."
-        )
 
 
 def _checked(content: bytes, answers: Callable[[Tensor], Distribution]) -> bytes:

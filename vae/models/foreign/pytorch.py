@@ -147,10 +147,11 @@ def _exported(module: nn.Module, ways: list[tuple[int, ...]], what: str, draw) -
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                # Its types know the newer exporter's files alone; this one writes to any stream.
                 torch.onnx.export(
                     _Plain(module),
                     (given,),
-                    file,
+                    file,  # pyright: ignore[reportArgumentType]
                     dynamo=False,
                     opset_version=OPSET,
                     input_names=["x" if what == "encoder" else "z"],
