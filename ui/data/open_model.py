@@ -14,7 +14,6 @@ from ui.data.bring_data import gallery
 from vae import datasets, images, latent
 from vae.errors import VisageError
 from vae.limits import Ceiling, in_words
-from vae.models import onnx
 from vae.models.checkpoint import Checkpoint
 from vae.models.foreign.networks import RANGES, VARIANCES
 from vae.models.foreign.opening import Found, Said, inspect, keep, open_model
@@ -58,9 +57,6 @@ FIELDS = {
 def offer(taken: Collection[str]) -> None:
     """The whole way from two files to a stored model."""
     st.subheader("Open a model from elsewhere (ONNX)")
-    if not onnx.is_available():
-        st.caption("It needs two more packages: `pip install -r requirements-onnx.txt`.")
-        return
     st.caption(
         "A VAE that was trained in PyTorch, Keras or JAX, written as ONNX: its decoder, which "
         "takes latents and gives images, and, if there is one, its encoder, which takes images "
