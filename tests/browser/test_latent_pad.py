@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,17 @@ from playwright.sync_api import Browser, Page, expect
 from ui.browser import read, script
 from ui.latent_pad import pack
 from vae import VAE, save_checkpoint
-from vae.latent import encode
+from vae.images import to_uint8
+from vae.latent import decode, encode
 from vae.latent.packed import halved, pack_encoder, portable
 from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
 from vae.models.conv import Conv
+from vae.models.gated import Gated
+from vae.models.graph import Translated
 from vae.models.likelihoods import LIKELIHOODS
 from vae.models.mlp import ACTIVATIONS, MLP
+from vae.models.translation import Builder, Place
 from vae.models.vae import Gaussian
 
 
@@ -54,6 +58,41 @@ def convolutional(shape: tuple, width: str = "medium", activation: str = "tanh")
     return Checkpoint(moved, {}, Gaussian(means, torch.zeros_like(means)))
 
 
+def gated() -> Checkpoint:
+    """One that no browser runs."""
+    torch.manual_seed(0)
+    model = VAE.of(Architecture((14, 10), 2, Gated((30,)))).requires_grad_(False).eval()
+    for layer in (*model.decoder.hidden, model.decoder.head):
+        layer.weight.mul_(3)
+    means = torch.randn(60, 2).clamp(-3, 3)
+    return Checkpoint(model, {}, Gaussian(means, torch.zeros_like(means)))
+
+
+def stepped() -> Checkpoint:
+    """One of the steps that a model from elsewhere is translated into."""
+    build = Builder((2,))
+    z = build.scale(Place(0), np.array([0.7, 1.2]), np.array([0.1, -0.3]))
+    rng = np.random.default_rng(0)
+
+    def layer(*shape: int, out: int) -> tuple[np.ndarray, np.ndarray]:
+        return rng.normal(size=shape), rng.normal(size=out)
+
+    x = build.add("affine", [z], [60], layer=layer(60, 2, out=60))
+    x = build.reshape(build.add("leaky_relu", [x], values=[0.2]), [5, 4, 3])
+    sizes = [6, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1, 0, 0]
+    x = build.add("conv_transpose", [x], sizes, layer=layer(5, 6, 4, 4, out=6))
+    x = build.add("mul", [x, build.add("sigmoid", [x])])
+    x = build.add("resize", [x], [2, 1])
+    sizes = [3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 3]
+    x = build.add("conv", [x], sizes, layer=layer(3, 2, 3, 3, out=3))
+    x = build.add("sigmoid", [build.scale(x, np.array(0.3), np.array(0.0))])
+    steps, layers, outputs = build.done(build.reshape(build.transpose(x, [1, 2, 0]), [16 * 6 * 3]))
+    network = Translated(steps, outputs, log_var=-3.0)
+    model = VAE.of(Architecture((16, 6, 3), 2, network)).requires_grad_(False).eval()
+    model.decoder = model.decoder.with_layers(layers)
+    return Checkpoint(model.in_coordinates(torch.tensor([0.4, 0.0]), torch.tensor([1.5, 0.5])))
+
+
 def save(path: Path, of: Checkpoint) -> None:
     save_checkpoint(path, of.model, of.info, of.posterior)
 
@@ -71,6 +110,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(folder / "colour.safetensors", checkpoint(2, (32,), (12, 16, 3)))
     save(folder / "conv.safetensors", convolutional((28, 36, 3)))
     save(folder / "broken.safetensors", broken)
+    save(folder / "gated.safetensors", gated())
     return folder
 
 
@@ -202,6 +242,55 @@ def test_the_browser_reads_weights_of_float16(browser):
     _, layers = portable(made.model)
     rounded = made.model.decoder.with_layers(halved(layers))(z).mean
     assert np.abs(mean - rounded.numpy()).max() <= 1e-4
+
+
+# How many questions a pad has asked its server, from a number that is its own.
+SERIAL = "box => box.getRootNode().host.visagePad.pad.model.decoder.serial"
+
+
+@pytest.mark.parametrize("has_simd", [True, False])
+def test_browser_and_pytorch_take_the_same_steps(browser, has_simd):
+    made = stepped()
+    z = torch.rand(20, 2, generator=torch.Generator().manual_seed(1)) * 6 - 3
+    mean, deviation = decoded(browser, made, z, has_simd)
+    expected = made.model.decode(z)
+    assert np.ptp(mean, axis=0).mean() > 0.05, "faces that hardly differ prove nothing"
+    assert np.abs(mean - expected.mean.numpy()).max() <= 1 / 255
+    assert np.allclose(deviation, (expected.log_var / 2).exp().numpy(), rtol=1e-3)
+
+
+def test_a_decoder_that_no_browser_runs_is_dragged_on_the_server(page: Page):
+    choose(page, "gated")
+    expect(page.locator(".served")).to_contain_text("Decoded by the server")
+    model = gated().model
+
+    def is_there(z: list[float]) -> bool:
+        wanted = to_uint8(decode(model, np.array(z, dtype=np.float32))[0]).ravel().astype(int)
+        drawn = np.array(pixels(page))[::4]
+        return len(drawn) == len(wanted) and np.abs(drawn - wanted).max() < 2
+
+    eventually(page, lambda: is_there([0.0, 0.0]))
+    expect(page.locator(".hands")).to_be_hidden()
+    expect(page.locator("[name=faces]")).to_be_hidden()
+    first = page.locator(".visage").evaluate(SERIAL)
+    x, y, width = grab(page)
+    moves = 60
+    for step in range(moves):
+        page.mouse.move(x + width * step / moves / 3, y - width * step / moves / 4)
+    # The pointer is down: the face is where it is, and what it has passed nobody asks for.
+    eventually(page, lambda: is_there(where(page)))
+    assert 0 < page.locator(".visage").evaluate(SERIAL) - first < moves
+    page.mouse.up()
+    page.get_by_role("button", name="Pin").click()
+    settled(page, where(page), 1)
+    expect(page.locator(".tray canvas")).to_have_count(1)
+
+
+def eventually(page: Page, condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not come true"
+        page.wait_for_timeout(50)
 
 
 def decoded(

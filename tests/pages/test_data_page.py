@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from benchmarks import nasty_files
 from ui.photo import surprising
 from ui.photo_frame import Frame, _checked, fitting
-from vae import datasets, runs
+from vae import datasets, load_checkpoint, runs
 from vae.datasets import ingest
-from vae.models import collection
+from vae.models import collection, onnx
 from vae.runs import trainer
 from vae.training.recipes import TrainingConfig
 
@@ -228,6 +228,76 @@ def test_a_checkpoint_is_brought_and_removed():
     app = click(app, "Undo")
     assert "mine" in app.selectbox(key="model").options
     assert app.selectbox(key="shelf_model").value == "mine"
+
+
+@pytest.fixture(scope="module")
+def foreign() -> tuple[bytes, bytes]:
+    """A decoder and an encoder as ONNX files, as if they were somebody else's."""
+    if not onnx.is_available():
+        pytest.skip("requirements-onnx.txt is not installed")
+    model = load_checkpoint(CHECKPOINT).model
+    decoder, encoder = onnx.decoder(model), onnx.encoder(model)
+    assert decoder is not None and encoder is not None
+    return decoder, encoder
+
+
+def bring_foreign(decoder: bytes, encoder: bytes | None = None) -> AppTest:
+    app = look_at(visit(), MODELS)
+    app.file_uploader(key="open_decoder").set_value(("theirs.onnx", decoder, ""))
+    if encoder is not None:
+        app.file_uploader(key="open_encoder").set_value(("theirs-encoder.onnx", encoder, ""))
+    return app.run()
+
+
+def chosen_box(app: AppTest, label: str):
+    return next(box for box in app.selectbox if box.label == label)
+
+
+def test_a_model_from_elsewhere_is_looked_at_corrected_and_stored(foreign):
+    app = bring_foreign(*foreign)
+    # An image of 644 values may be of several sizes: that is for a person to say.
+    assert "“Image size”" in errors(app)[0]
+    size = next(box for box in app.text_input if box.label == "Image size")
+    size.set_value("28x23").run()
+    assert errors(app) == []
+    text = said(app)
+    assert "z (2 latents) → mean (images of 28×23)" in text
+    assert "it runs in the browser" in text
+    chosen_box(app, "Its values").set_value("symmetric").run()
+    assert "−1, 1" in said(app)
+    chosen_box(app, "Its values").set_value(None).run()
+    chosen_box(app, "Images").set_value("olivetti").run()
+    assert "what encoder and decoder make of them" in said(app)
+    app = click(app, "Store")
+    assert errors(app) == []
+    assert "theirs" in app.selectbox(key="model").options
+    (path,) = collection.brought()
+    assert load_checkpoint(path).model.architecture.network.kind == "graph"
+    app.selectbox(key="model").set_value("theirs").run()
+    for page in ("explore", "reconstruct"):
+        app.switch_page(f"pages/{page}.py").run()
+        assert errors(app) == []
+
+
+def test_a_decoder_alone_says_what_is_missing(foreign):
+    app = bring_foreign(foreign[0])
+    size = next(box for box in app.text_input if box.label == "Image size")
+    size.set_value("28x23").run()
+    assert errors(app) == []
+    assert "has no encoder" in said(app)
+    app = click(app, "Store")
+    app.selectbox(key="model").set_value("theirs").run()
+    app.switch_page("pages/reconstruct.py").run()
+    assert "came without an encoder" in said(app)
+    for page in ("explore", "manifold"):
+        app.switch_page(f"pages/{page}.py").run()
+        assert errors(app) == []
+
+
+def test_another_file_is_no_model_from_elsewhere():
+    app = bring_foreign(b"no graph")
+    assert "ONNX" in errors(app)[0]
+    assert "Store" not in [button.label for button in app.button]
 
 
 @pytest.mark.parametrize(

@@ -454,8 +454,9 @@ export class StepsDecoder {
    * @param {Graph} graph
    * @param {Layer[]} layers
    */
-  constructor(latents, values, graph, layers) {
-    this.steps = new Steps(latents, graph, layers);
+  constructor(latents, values, graph, layers, numbers = room()) {
+    this.numbers = numbers;
+    this.steps = new Steps(latents, graph, layers, numbers);
     this.mean = new Float32Array(values);
     this.deviation = new Float32Array(values).fill(standardDeviation(graph.log_var));
   }

@@ -123,7 +123,10 @@ def look(files: tuple[bytes, bytes | None], key: str) -> tuple[Found, Said]:
         st.session_state.open_looked = key, plain, {}
     answers = st.session_state.open_looked[2]
     with form:
-        said = correct(plain if isinstance(plain, Found) else None, key, files[1] is not None)
+        # What can be chosen of, where nothing was found before a person had said something.
+        known_by_now = [plain, *answers.values()]
+        best = next((one for one in known_by_now if isinstance(one, Found)), None)
+        said = correct(best, key, files[1] is not None)
     if said == Said():
         found = plain
     elif said in answers:
