@@ -30,6 +30,20 @@ test("where there is a kernel, numbers are in its memory", () => {
   assert.ok(room() instanceof KernelNumbers);
 });
 
+test("where there is no memory for it, plain arrays hold them", () => {
+  const { Instance } = WebAssembly;
+  WebAssembly.Instance = class {
+    constructor() {
+      throw new RangeError("Out of memory");
+    }
+  };
+  try {
+    assert.ok(!(room() instanceof KernelNumbers));
+  } finally {
+    WebAssembly.Instance = Instance;
+  }
+});
+
 for (const [name, newRoom] of Object.entries(ROOMS)) {
   test(`a dense layer of any size adds up its rows, by ${name}`, () => {
     for (const [width, out] of [[1, 1], [3, 5], [4, 4], [5, 2], [10, 17]]) {

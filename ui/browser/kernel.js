@@ -105,5 +105,11 @@ export class KernelNumbers extends Numbers {
 /** Room for a network's numbers: in the kernel's memory, where this browser has it. */
 export function room() {
   const module = kernel();
-  return module ? new KernelNumbers(module) : new Numbers();
+  if (!module) return new Numbers();
+  try {
+    return new KernelNumbers(module);
+  } catch {
+    // A browser that has no more such memories has arrays still.
+    return new Numbers();
+  }
 }
