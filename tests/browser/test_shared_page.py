@@ -141,6 +141,13 @@ def test_the_plane_along_which_the_data_varies_most(opened, address, models):
     across = np.eye(10) - axes.T @ axes
     assert across @ z == pytest.approx(across @ began, abs=0.01)
     assert difference(sheet, models["frey-10d"].model, z.tolist()) <= 3
+    # Keys go along the same axes.
+    before = sheet.url
+    sheet.locator(".pad").press("Shift+ArrowDown")
+    expect(sheet).not_to_have_url(before)
+    said = sheet.evaluate("new URLSearchParams(location.hash.slice(1)).get('z')")
+    moved = np.array([float(number) for number in said.split(",")]) - z
+    assert moved == pytest.approx(-0.5 * axes[1], abs=0.005)
 
 
 @pytest.mark.parametrize("has_simd", [True, False])
