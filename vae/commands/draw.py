@@ -54,7 +54,10 @@ def sample_command(
 def export_command(checkpoint: Path, out: Path) -> None:
     """Write encoder.onnx and decoder.onnx, checked against the model."""
     model = load_checkpoint(checkpoint).model
-    for name, content in (("encoder", onnx.encoder(model)), ("decoder", onnx.decoder(model))):
+    for name, exported in (("encoder", onnx.encoder), ("decoder", onnx.decoder)):
+        if name == "encoder" and not model.can_encode:
+            continue
+        content = exported(model)
         if content is None:
             raise VisageError(f"The {name} of {checkpoint} has no form in ONNX.")
         with replacing(out / f"{name}.onnx") as beside:

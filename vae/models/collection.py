@@ -9,6 +9,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
+import torch
+
 from vae import trash
 from vae.errors import VisageError
 from vae.files import data_folder, replacing
@@ -94,7 +96,10 @@ def keep(file: BinaryIO, name: str, taken: Collection[str] = ()) -> Path:
         with beside.open("wb") as out:
             shutil.copyfileobj(file, out)
         try:
-            load_checkpoint(beside)
+            model = load_checkpoint(beside).model
+            if not model.decoder.is_exact:
+                # A stranger's graph in it proves sound once it has been run.
+                model.decode(torch.zeros(1, model.latent_dim))
         except VisageError as error:
             raise VisageError(str(error).replace(str(beside), f"{name}{SUFFIX}")) from error
     return path

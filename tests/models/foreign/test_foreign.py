@@ -18,7 +18,7 @@ from vae.latent import encode, evaluate, reconstruct, squared_errors
 from vae.latent.paths import route
 from vae.latent.refine import refine
 from vae.latent.surface import DecoderSurface
-from vae.models import collection
+from vae.models import collection, onnx
 from vae.models.architecture import Architecture
 from vae.models.foreign import differences
 from vae.models.foreign.networks import Onnx
@@ -82,6 +82,10 @@ def test_it_is_kept_in_one_file_and_loaded(asked, files, images, tmp_path):
     torch.testing.assert_close(found.model.decode(z).mean, asked.decode(z).mean)
     rows = images.reshape(30, -1).astype(np.float32) / 255
     np.testing.assert_allclose(found.posterior.mean, encode(asked, rows).mean, atol=1e-6)
+
+
+def test_it_is_exported_as_it_came(asked, files):
+    assert (onnx.decoder(asked), onnx.encoder(asked)) == files
 
 
 @pytest.mark.parametrize(
@@ -251,6 +255,17 @@ def test_it_is_kept_where_that_is_allowed(files, tmp_path, monkeypatch):
         keep(opened, "others")
 
 
+def test_a_checkpoint_with_a_graph_that_is_refused_is_not_taken(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("VISAGE_DATA", str(tmp_path))
+    path = tmp_path / "theirs.safetensors"
+    model = open_model(files[0]).model
+    model.decoder.file = torch.zeros_like(model.decoder.file)
+    save_checkpoint(path, model)
+    with path.open("rb") as file, pytest.raises(VisageError, match="no ONNX file"):
+        collection.keep(file, "theirs")
+    assert not collection.brought()
+
+
 def test_a_worker_that_is_killed_is_started_again(files):
     graph = Graph(files[0])
     z = {"z": np.zeros((1, 3), np.float32)}
@@ -349,6 +364,7 @@ def _custom() -> bytes:
         (_nested(14), "nested too deeply|limit"),
         (graphs.file([], [("z", ["b", 3]), ("y", ["b", 3])], [("z", ["b", 3])]), "2 inputs|open"),
     ],
+    ids=["empty", "zip", "cut", "external", "functions", "custom", "loop", "nested", "inputs"],
 )
 def test_what_is_refused(content, sentence):
     with pytest.raises(VisageError, match=sentence):
