@@ -106,6 +106,8 @@ export class Learning {
       likelihood: nats(moment.training.logLikelihood),
       kl: nats(moment.training.kl),
       heldout: nats(moment.heldout.elbo),
+      training: told.images[0].toLocaleString("en"),
+      validation: told.images[1].toLocaleString("en"),
     };
     for (const [name, text] of Object.entries(texts)) {
       find(section, `.film [data-figure=${name}]`, HTMLElement).textContent = text;
