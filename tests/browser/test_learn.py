@@ -232,6 +232,10 @@ def test_another_model_has_the_lesson_alone(lesson, app):
     first.evaluate(colours)
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     assert first.evaluate("lesson => Object.keys(lesson.palette)") == []
+    # The recorded run is still that of other faces, in their own shape.
+    page.locator(".steps button").nth(3).click()
+    size = page.locator("[data-step=learn] .now").bounding_box()
+    assert size["width"] / size["height"] == pytest.approx(20 / 28, rel=0.02)
 
 
 def test_what_is_drawn_has_the_colours_of_the_theme_that_is_in_force(lesson, app):

@@ -83,7 +83,9 @@ export class Reel {
     this.stop();
     this.recorded = recorded;
     this.grids = new Map();
-    const { frames } = recorded.told;
+    const { frames, shape } = recorded.told;
+    // The lesson's own model may have faces of another shape.
+    this.section.style.setProperty("--aspect", String(shape[1] / shape[0]));
     this.slider.max = String(frames.length - 1);
     this.strip.style.setProperty("--moments", String(frames.length));
     this.faces = frames.map((_, i) => {
