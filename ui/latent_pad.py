@@ -188,7 +188,8 @@ def latent_pad(
         np.array(now["z"], dtype=float),
         [np.array(pin, dtype=float) for pin in now["pins"] if now.get("model") == model_id],
         tuple(now["axes"]),
-        now["arrows"] and not problem,
+        # Measuring a model that is decoded here would keep its faces waiting.
+        now["arrows"] and not problem and not served,
     )
 
 

@@ -81,6 +81,7 @@ export class Instrument {
    */
   offer({ decoder, hasNoise }) {
     this.isServed = decoder instanceof ServedDecoder;
+    this.box.classList.toggle("by-server", this.isServed);
     const [faces, mean] = ["[name=faces]", "[name=mode][value=mean]"].map((selector) =>
       find(this.root, selector, HTMLInputElement),
     );
