@@ -11,7 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 from ui.browser import page_parts
 from vae import VAE, latent, load_checkpoint, page
 from vae.images import to_uint8
+from vae.models.architecture import Architecture
 from vae.models.checkpoint import Checkpoint
+from vae.models.conv import Conv
 
 ROOT = Path(__file__).parents[2]
 WIDE = {"viewport": {"width": 1280, "height": 900}}
@@ -35,6 +37,10 @@ def address(tmp_path_factory) -> str:
     for layer in (*colour.decoder.hidden, colour.decoder.head):
         layer.weight.mul_(3)
     held["colour"] = Checkpoint(colour, {})
+    conv = VAE.of(Architecture((64, 64, 3), 20, Conv("medium"))).requires_grad_(False).eval()
+    for layer in conv.decoder.parameters():
+        layer.mul_(2)
+    held["conv"] = Checkpoint(conv, {})
     path = tmp_path_factory.mktemp("brush") / "faces.html"
     page.write(path, held, page.Parts(**page_parts()))
     return path.as_uri()
@@ -120,7 +126,7 @@ def test_a_mouth_that_is_painted_dark_opens(sheet, model):
 
 
 def test_the_face_answers_within_two_frames(sheet):
-    for name in ("frey", "colour"):
+    for name in ("frey", "colour", "conv"):
         sheet.locator("[name=model]").select_option(label=name)
         expect(sheet).to_have_url(re.compile(f"model={name}"))
         frames = sheet.evaluate(

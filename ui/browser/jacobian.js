@@ -105,6 +105,10 @@ export class Differences {
   /** @type {Float32Array[]} */
   others = [];
 
+  /** Where they are differences, and where the image is. */
+  slopesAt = new Float32Array();
+  meanAt = new Float32Array();
+
   /** @param {Model['decoder']} decoder */
   constructor(decoder) {
     this.decoder = decoder;
@@ -113,12 +117,18 @@ export class Differences {
 
   /** @param {Float32Array} z */
   at(z, withSlopes = true) {
-    this.mean.set(this.decoder.decode(z).mean);
-    this.others = Array.from(withSlopes ? z : [], (_, k) => {
+    if (!isThere(z, this.meanAt)) {
+      this.mean.set(this.decoder.decode(z).mean);
+      this.meanAt = Float32Array.from(z);
+    }
+    if (!withSlopes || isThere(z, this.slopesAt)) return this;
+    for (let k = 0; k < z.length; k++) {
       const moved = Float32Array.from(z);
       moved[k] += APART;
-      return Float32Array.from(this.decoder.decode(moved).mean);
-    });
+      this.others[k] ??= new Float32Array(this.mean.length);
+      this.others[k].set(this.decoder.decode(moved).mean);
+    }
+    this.slopesAt = Float32Array.from(z);
     return this;
   }
 
@@ -132,6 +142,12 @@ export class Differences {
     return mean;
   }
 }
+
+/**
+ * @param {Float32Array} z
+ * @param {Float32Array} other
+ */
+const isThere = (z, other) => z.length === other.length && z.every((x, k) => x === other[k]);
 
 /**
  * The Jacobian of a decoder, by what it is.
