@@ -233,6 +233,26 @@ def test_a_normalisation_becomes_part_of_the_layer_before_it():
         ((2, 9), [("Conv", [drawn(4, 2, 3)], {})], "other than two axes"),
         ((2, 3), [("MatMul", [], {"takes": ["x", "x"]})], "product of two values"),
         ((2, 3), [("Reshape", [whole(4, 4)], {})], "reshape"),
+        (
+            (2, 3),
+            [
+                ("Mul", [], {"takes": ["c1_0", "c1_1"]}),
+                ("Add", [drawn(30_000, 1), drawn(1, 30_000)], {"takes": ["x", "y0"]}),
+            ],
+            "too much of constants",
+        ),
+        (
+            (2, 3),
+            [
+                ("Gather", [], {"takes": ["c1_0", "c1_1"]}),
+                (
+                    "Add",
+                    [drawn(1, 30_000), np.zeros(30_000, np.int64)],
+                    {"takes": ["x", "y0"]},
+                ),
+            ],
+            "too much of constants",
+        ),
     ],
 )
 def test_what_there_is_no_step_for_is_said(given, nodes, why):

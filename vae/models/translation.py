@@ -261,6 +261,7 @@ class _Translator:
         self.uses.update(value.name for value in graph.output)
         # By how many names a place goes: an identity gives it a second.
         self.named: Counter[int] = Counter()
+        self.held = 0
 
     def places(self, outputs: Sequence[str]) -> list[Place]:
         from onnx import helper
@@ -295,7 +296,7 @@ class _Translator:
     def run(self, node: _Node) -> list[Any]:
         op = node.proto.op_type
         if not any(isinstance(value, Place) for value in node.given):
-            return _folded(node, op)
+            return self.folded(_folded(node, op))
         if op == "Shape":
             start, end = node.attributes.get("start", 0), node.attributes.get("end")
             return [np.array(self.full_shape(node[0])[start:end], dtype=np.int64)]
@@ -309,6 +310,13 @@ class _Translator:
         if method is None:
             raise UntranslatableError(f"There is no step for {op[:40]}.")
         return [method(node)]
+
+    def folded(self, found: list[Any]) -> list[Any]:
+        """What was computed of constants, counted: each copy of a weight is as large as it."""
+        self.held += sum(np.size(value) for value in found if np.asarray(value).base is None)
+        if self.held > MOST_HELD:
+            raise UntranslatableError("The graph computes too much of constants.")
+        return found
 
     def full_shape(self, place: Place) -> Shape:
         return self.batch, *self.builder.shape(place)
@@ -818,6 +826,8 @@ def _folded(node: _Node, op: str) -> list[Any]:
         return [np.arange(start, limit, step).astype(given[0].dtype)]
     match op:
         case "Gather":
+            rows = given[0].shape[int(attributes.get("axis", 0))]
+            _check_folded(given[1].size * given[0].size // max(rows, 1))
             return [np.take(given[0], given[1], axis=int(attributes.get("axis", 0)))]
         case "Concat":
             return [np.concatenate(given, axis=int(attributes["axis"]))]
@@ -829,12 +839,13 @@ def _folded(node: _Node, op: str) -> list[Any]:
             chosen = None if axes is None else tuple(int(axis) for axis in np.ravel(axes))
             return [np.squeeze(given[0], chosen)]
         case "Cast":
-            return [given[0].astype(helper.tensor_dtype_to_np_dtype(attributes["to"]))]
+            return [given[0].astype(helper.tensor_dtype_to_np_dtype(attributes["to"]), copy=False)]
         case "Transpose":
             return [np.transpose(given[0], attributes.get("perm"))]
         case "Reshape":
             return [np.reshape(given[0], [int(side) for side in np.ravel(given[1])])]
         case "Div":
+            _check_folded(math.prod(np.broadcast_shapes(*(value.shape for value in given))))
             whole = given[0].dtype.kind in "iu"
             return [given[0] // given[1] if whole else given[0] / given[1]]
         case "Slice":
@@ -847,8 +858,14 @@ def _folded(node: _Node, op: str) -> list[Any]:
         case "ReduceProd":
             return [np.prod(given[0], keepdims=bool(attributes.get("keepdims", 1)))]
     if op in _FOLDED:
+        if op not in ("Identity", "Shape"):
+            _check_folded(math.prod(np.broadcast_shapes(*(value.shape for value in given))))
         found = _FOLDED[op](*given)
-        if np.size(found) > LARGEST_FOLDED and op != "Identity":
-            raise UntranslatableError("The graph computes too much of constants.")
         return [found]
     raise UntranslatableError(f"There is no step for {op[:40]} of constants.")
+
+
+def _check_folded(values: int) -> None:
+    """Refuse what would be large before it is computed."""
+    if values > LARGEST_FOLDED:
+        raise UntranslatableError("The graph computes too much of constants.")
