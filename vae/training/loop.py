@@ -53,6 +53,9 @@ HELDOUT_IMAGES = 2_000
 # Steps between two updates of the weights' average.
 AVERAGE_EVERY = 5
 
+# The variance of each pixel while all of them are learnt alike: a tenth of its range, squared.
+EVEN_VARIANCE = 0.01
+
 # Steps without a better one that say nothing yet (:attr:`vae.training.recipes.Recipe.patience`).
 LEAST_PATIENCE = 500
 
@@ -172,6 +175,8 @@ class TrainingState:
         pixels = torch.from_numpy(np.asarray(some)).to(self.device)
         mean = pixels.mean(dim=0)
         variance = (pixels - mean).square().mean()
+        if self.recipe.even_share:
+            variance = torch.full_like(variance, EVEN_VARIANCE)
         self.model.mean_image.copy_(mean)
         self.model.decoder.start_at(mean.clamp(0.02, 0.98), variance.clamp(min=1e-6).log())
         self.average.copy_(self.weights)
@@ -230,6 +235,10 @@ class TrainingState:
             self.gradient.mul_(self._noise_mask())
         elif len(self._waiting_gradient):
             self._waiting_gradient.zero_()
+        if self.step < self.recipe.even_share * self.config.steps:
+            for weight, rows in self.model.decoder.log_var_parameters():
+                if weight.grad is not None:
+                    weight.grad[rows] = 0
         if (clip_norm := self.recipe.clip_norm) is not None:
             # Nothing here asks for a value: on a GPU that would wait for the step to end. Row by
             # row, since the sum of all at once depends on how many threads share it.

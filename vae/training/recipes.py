@@ -62,6 +62,11 @@ class Recipe:
         batch_size: Images in a minibatch where nobody chose that; and likewise
         activation: what follows the layers, by its name in :data:`vae.models.mlp.ACTIVATIONS`.
 
+        even_share: The share of the steps, its first, in which the variance of every pixel stays
+            at :data:`vae.training.loop.EVEN_VARIANCE`, so that the mean learns all pixels alike:
+            a decoder that learns both at once draws what is easy, is sure of it, and leaves the
+            rest, as eyes are, to the noise. 0 learns both from the beginning.
+
     A constant that comes later has a default that changes nothing: it is what a run means that
     was begun before.
 
@@ -88,6 +93,7 @@ class Recipe:
     decoder_weight_decay: float = 0.0
     batch_size: int = 100
     activation: str = "tanh"
+    even_share: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "hidden_dims", tuple(self.hidden_dims))
@@ -150,6 +156,7 @@ CONVOLUTIONS = {
     "steps": 6_000,
     "learning_rate": 8e-3,
     "input_noise": 0.03,
+    "even_share": 0.6,
 }
 
 # And where what is held out is a stretch of its own: a model whose weights are free to grow is so
