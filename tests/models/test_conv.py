@@ -18,7 +18,7 @@ from vae.models.architecture import Architecture
 from vae.models.conv import Conv
 from vae.models.mlp import MLP
 from vae.training.gradient import AutogradGradient, gradient_of
-from vae.training.loop import TrainingState, one_buffer, train
+from vae.training.loop import EVEN_VARIANCE, TrainingState, one_buffer, train
 from vae.training.recipes import TrainingConfig
 
 # Two layers that enlarge and three; sides that can be halved so often, and some that can't.
@@ -88,6 +88,24 @@ def test_it_starts_as_the_mean_image():
     state.fit_to(pixels)
     bias = state.model.decoder.bias.detach()
     np.testing.assert_allclose(bias[: 18 * 17 * 3].sigmoid(), pixels.mean(axis=0), atol=1e-5)
+
+
+def test_all_pixels_count_alike_before_their_variances_are_learnt():
+    config = TrainingConfig(network="conv", width="small", batch_size=5, steps=10)
+    state = TrainingState(config, (18, 17))
+    pixels = np.random.default_rng(0).random((20, 18 * 17), dtype=np.float32)
+    state.fit_to(pixels)
+    decoder = state.model.decoder
+
+    def both() -> tuple[torch.Tensor, torch.Tensor]:
+        mean, log_var = decoder.bias.detach().clone().chunk(2)
+        return mean, log_var
+
+    begun, even = both()
+    np.testing.assert_allclose(even, np.log(EVEN_VARIANCE), rtol=1e-6)
+    after = {progress.step: both() for progress in train(state, pixels, pixels)}
+    assert torch.equal(after[5][1], even) and not torch.equal(after[5][0], begun)
+    assert (after[10][1] != even).all()
 
 
 def test_it_is_trained_by_automatic_differentiation():

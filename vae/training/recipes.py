@@ -61,7 +61,6 @@ class Recipe:
             so does a run whose noise has a stage of its own, which begins at the best step.
         batch_size: Images in a minibatch where nobody chose that; and likewise
         activation: what follows the layers, by its name in :data:`vae.models.mlp.ACTIVATIONS`.
-
         even_share: The share of the steps, its first, in which the variance of every pixel stays
             at :data:`vae.training.loop.EVEN_VARIANCE`, so that the mean learns all pixels alike:
             a decoder that learns both at once draws what is easy, is sure of it, and leaves the
