@@ -177,6 +177,9 @@ class TrainingState:
         variance = (pixels - mean).square().mean()
         if self.recipe.even_share:
             variance = torch.full_like(variance, EVEN_VARIANCE)
+            # Nothing that grows with the mean's layers may move it.
+            for weight, rows in self.model.decoder.log_var_parameters():
+                weight.data[rows] = 0
         self.model.mean_image.copy_(mean)
         self.model.decoder.start_at(mean.clamp(0.02, 0.98), variance.clamp(min=1e-6).log())
         self.average.copy_(self.weights)
