@@ -196,7 +196,11 @@ def test_a_drag_in_the_plane_ends_what_is_painted(sheet):
 
 def test_colour_is_offered_where_there_are_colours(sheet):
     expect(sheet.get_by_label("Colour", exact=True)).to_be_hidden()
+    pull = sheet.get_by_role("button", name="Pull")
+    expect(pull).to_be_visible()
     sheet.locator("[name=model]").select_option(label="colour")
+    # Latents of coloured faces move nothing under a finger.
+    expect(pull).to_be_hidden()
     sheet.get_by_label("The brush's colour").fill("#00ff00")
     expect(sheet.get_by_label("Colour", exact=True)).to_be_checked()
     stroke(sheet, (0.4, 0.5), (0.6, 0.5))

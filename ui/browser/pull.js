@@ -79,7 +79,10 @@ export class Pull {
   adopt(model) {
     this.model = model;
     this.crowd = undefined;
-    const [height, width] = model.shape;
+    const [height, width, channels = 1] = model.shape;
+    // Latents of coloured faces tell of colours first: what is pulled changes them, and stays.
+    this.button.hidden = channels === 3;
+    if (this.button.hidden) this.turn(false);
     this.finger = { x: width / 2, y: height / 2 };
     this.sheet.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.forget();
