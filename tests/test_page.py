@@ -77,6 +77,13 @@ def test_the_page_holds_the_model_and_no_more_than_is_promised(shipped):
     assert unpacked(held[2], int(held[1])) == pack_encoder(shipped, half=True)
 
 
+def test_a_coloured_model_of_convolutions_is_small_too():
+    checkpoint = load_checkpoint(CHECKPOINTS / "cartoon-10d.safetensors")
+    text = page.page({"cartoon-10d": checkpoint}, PARTS, encoder=True)
+    assert 'data-part="encoder"' in text
+    assert len(text.encode()) < 4 * 2**20
+
+
 def test_no_picture_is_in_it(shipped):
     document = Document(page.page({"frey-2d": shipped}, PARTS, encoder=True))
     assert not [image for image in document.all("img") if image.get("src")]
