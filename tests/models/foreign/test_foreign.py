@@ -233,6 +233,13 @@ def test_a_gaussian_needs_a_deviation(files):
         open_model(*files, likelihood="gaussian")
 
 
+def test_grey_images_may_come_with_their_one_channel(files, images):
+    assert torch.equal(
+        open_model(*files, images=images[..., None]).posterior.mean,
+        open_model(*files, images=images).posterior.mean,
+    )
+
+
 def test_images_of_another_shape_are_refused(files):
     with pytest.raises(VisageError, match="give images of its shape"):
         open_model(*files, images=np.zeros((4, 8, 6), np.uint8))

@@ -56,8 +56,8 @@ def open_model(
             name of :data:`vae.models.likelihoods.STATED`; ``none`` where nothing is. If not given,
             ``gaussian`` where the decoder tells a variance or ``std`` is given, else ``none``.
         std: The standard deviation of pixels in [0, 1], of a decoder that tells none.
-        images: Images of the model's shape, uint8 or in [0, 1], (N, H, W[, 3]): their posterior's
-            means are the points of the pad.
+        images: Images of the model's shape, uint8 or in [0, 1], (N, H, W[, 1 or 3]): their
+            posterior's means are the points of the pad.
         info: What else to say of it.
 
     Raises:
@@ -165,7 +165,8 @@ def _rows(images: np.ndarray, image_shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def _check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> None:
-    if images.ndim != 1 + len(image_shape) or images.shape[1:] != image_shape or not len(images):
+    # Grey images of one channel are what Keras writes.
+    if images.shape[1:] not in (image_shape, (*image_shape, 1)) or not len(images):
         raise VisageError(
             f"The images are of {'×'.join(map(str, images.shape[1:])) or 'one value'}, and the "
             f"model's of {'×'.join(map(str, image_shape))}: give images of its shape."

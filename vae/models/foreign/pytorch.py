@@ -58,8 +58,8 @@ def save_model(
             log-variance.
         image_shape: (H, W), or (H, W, 3).
         latent_dim: The number K of latents.
-        images: (N, H, W[, 3]), uint8 or in [0, 1]: their posterior's means are the points of the
-            pad.
+        images: (N, H, W[, 1 or 3]), uint8 or in [0, 1]: their posterior's means are the points
+            of the pad.
         likelihood: What pixels' noise is, as for :func:`vae.models.foreign.opening.open_model`.
         std: Its standard deviation, where the decoder tells none.
         info: What else to say of it, as JSON: ``name``, ``dataset`` …
