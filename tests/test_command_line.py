@@ -21,9 +21,10 @@ from safetensors.torch import save_file
 
 from vae import datasets, runs
 from vae.__main__ import main
+from vae.commands import evaluate as vae_evaluate
 from vae.latent.arrays import evaluate
 from vae.models.checkpoint import load_checkpoint, read_card
-from vae.runs import processes
+from vae.runs import processes, trainer
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--dataset", "olivetti", "--hidden", "8", "--batch-size", "20"]
@@ -322,6 +323,18 @@ def test_evaluate_judges_on_the_split_that_the_checkpoint_records(checkpoint):
     assert [line.split()[0] for line in chains] == ["training", "validation", "test"]
     without = vae("evaluate", checkpoint, "--evidence-images", 0, "--json").stdout
     assert "evidence" not in without
+
+
+def test_evaluate_looks_at_a_part_of_what_would_take_an_hour(checkpoint, monkeypatch):
+    monkeypatch.setattr(vae_evaluate, "MOST_DECODED", 10_000)
+    monkeypatch.setattr(trainer, "DECODED_IN_A_TEST", 10_000)
+    quickly = "--evidence-images", 0
+    found = json.loads(vae("evaluate", checkpoint, "--json", *quickly).stdout)["train"]
+    pixels = load_checkpoint(checkpoint).model.pixels
+    assert found["images"] * found["samples"] * pixels <= 10_000
+    assert found["importance_images"] == 1
+    said = vae("evaluate", checkpoint, *quickly).stdout
+    assert f"of {found['images']} evenly spaced images" in said
 
 
 def test_evaluate_tells_how_far_apart_known_factors_are(tmp_path, runs_folder):

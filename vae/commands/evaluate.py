@@ -20,6 +20,10 @@ from vae.models.likelihoods import bits_per_dimension
 from vae.models.vae import VAE
 from vae.runs import trainer
 
+# Pixels beyond which a set's figures are of fewer samples an image, and of evenly spaced images:
+# decoding all of a large set so often would take an hour.
+MOST_DECODED = 2**28
+
 
 @click.command("evaluate")
 @checkpoint_argument
@@ -65,19 +69,21 @@ def evaluate_command(
     else:
         sets = faces.splits_indices(split.holdout, split.test, split.how, split.seed)
         parts = sets.learning_from(split.training_images)
-    training = faces.pixels(parts.training)
-    found: dict[str, Any] = {
-        "train": trainer.summary(model, training, samples, importance_samples),
-        "heldout": None,
-        "test": None,
-    }
+
+    def judged(part: np.ndarray) -> dict[str, float]:
+        drawn = max(samples, importance_samples)
+        if len(part) * drawn * model.pixels <= MOST_DECODED:
+            return trainer.summary(model, faces.pixels(part), samples, importance_samples)
+        return trainer.figures(
+            model, faces, part, trainer.DECODED_IN_A_TEST, samples, importance_samples > 0
+        )
+
+    found: dict[str, Any] = {"train": judged(parts.training), "heldout": None, "test": None}
     if len(parts.validation):
-        validation = faces.pixels(parts.validation)
-        found["heldout"] = trainer.summary(model, validation, samples, importance_samples)
+        found["heldout"] = judged(parts.validation)
     if len(parts.test):
         tested = trainer.spread(parts.test, trainer.TESTED_IMAGES)
-        found["test"] = trainer.summary(model, faces.pixels(tested), samples, importance_samples)
-        found["test"]["images"] = len(tested)
+        found["test"] = {"images": len(tested)} | judged(tested)
     looked_at = evidence.affordable(model) if evidence_images is None else evidence_images
     if looked_at:
         sets = parts.training, parts.validation, parts.test
@@ -89,7 +95,7 @@ def evaluate_command(
     if likelihood.is_mass:
         for figures in filter(None, found.values()):
             figures["bits_per_dimension"] = bits_per_dimension(figures["elbo"], model.pixels)
-    posterior = encode(model, training)
+    posterior = encode(model, faces.pixels(parts.training))
     active = active_units(posterior)
     labels_known = faces.labels and faces.labels.at(parts.training)
     apart = disentanglement.judge(posterior, labels_known)
@@ -111,6 +117,12 @@ def evaluate_command(
             bits = figures.get("bits_per_dimension")
             ending = "" if bits is None else f"  at most {bits:.3f} bits per dimension"
             click.echo(f"{labels.get(part, part):<11} " + "  ".join(told) + ending)
+            if "importance_images" in figures:
+                click.echo(
+                    f"{'':<11} of {figures['images']:,} evenly spaced images and "
+                    f"{figures['samples']} of their samples each; the bound of "
+                    f"{figures['importance_images']:,} and {figures['importance_samples']}"
+                )
     click.echo(f"Nats an image of the {likelihood.name} likelihood: {likelihood.its_figures}")
     if looked_at:
         say_evidence(found, labels)

@@ -4,7 +4,15 @@ Checkpoints come every few seconds, small pictures of the manifold as the steps 
 and a final word always, whatever ended the run.
 """
 
-__all__ = ["TESTED_IMAGES", "CheckpointClock", "spread", "summary", "trained"]
+__all__ = [
+    "DECODED_IN_A_TEST",
+    "TESTED_IMAGES",
+    "CheckpointClock",
+    "figures",
+    "spread",
+    "summary",
+    "trained",
+]
 
 import contextlib
 import copy
@@ -339,14 +347,15 @@ class _Checkpoints:
         decoded = DECODED_AT_THE_END if final else DECODED_MEANWHILE
         most = SAMPLES if final else 1
         some = spread(training, EVALUATED_IMAGES)
-        figures = {"train": self._figures(model, some, decoded, most, bound=False)}
+        measured = {"train": figures(model, self.faces, some, decoded, most, bound=False)}
         say(0.4)
         some = spread(validation, EVALUATED_IMAGES)
-        figures["heldout"] = self._figures(model, some, decoded, most, bound=final)
+        measured["heldout"] = figures(model, self.faces, some, decoded, most, bound=final)
         say(0.6)
         if final and len(test):
             some = spread(test, TESTED_IMAGES)
-            figures["test"] = self._figures(model, some, DECODED_IN_A_TEST, most, bound=True)
+            decoded = DECODED_IN_A_TEST
+            measured["test"] = figures(model, self.faces, some, decoded, most, bound=True)
         say(1.0)
         info = {
             "name": self.run.name,
@@ -367,35 +376,37 @@ class _Checkpoints:
             "samples": step * config.batch_size,
             "seconds": state.seconds,
             "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            **figures,
+            **measured,
             "active_units": active_units(posterior),
         }
         return model, info, Gaussian(*map(torch.from_numpy, posterior))
 
-    def _figures(
-        self, model: VAE, part: np.ndarray, decoded: int, most: int, bound: bool
-    ) -> dict[str, float]:
-        """Means over a part of the set, and of how many images and samples they are.
 
-        Arguments:
-            model: The model.
-            part: The images' indices; of many, evenly spaced ones are looked at.
-            decoded: Pixels that may be decoded for each figure.
-            most: Samples of the posterior of an image, at most.
-            bound: Whether to add the importance-weighted bound.
-        """
-        decoded = max(1, decoded // model.pixels)
-        some = spread(part, decoded)
-        samples = min(most, decoded // len(some))
-        found = summary(model, self.faces.pixels(some), samples)
-        found |= {"images": len(some), "samples": samples}
-        if bound:
-            some = spread(part, max(1, decoded // IMPORTANCE_SAMPLES))
-            tighter = summary(model, self.faces.pixels(some), 1, IMPORTANCE_SAMPLES)
-            name = "importance_weighted"
-            found |= {key: value for key, value in tighter.items() if key.startswith(name)}
-            found |= {"importance_images": len(some), "importance_samples": IMPORTANCE_SAMPLES}
-        return found
+def figures(
+    model: VAE, faces: Faces, part: np.ndarray, decoded: int, most: int, bound: bool
+) -> dict[str, float]:
+    """Means over a part of a set as :func:`summary`, and of how many images and samples they are.
+
+    Arguments:
+        model: The model.
+        faces: The set.
+        part: The images' indices; of many, evenly spaced ones are looked at.
+        decoded: Pixels that may be decoded for each figure.
+        most: Samples of the posterior of an image, at most.
+        bound: Whether to add the importance-weighted bound.
+    """
+    decoded = max(1, decoded // model.pixels)
+    some = spread(part, decoded)
+    samples = min(most, decoded // len(some))
+    found = summary(model, faces.pixels(some), samples)
+    found |= {"images": len(some), "samples": samples}
+    if bound:
+        some = spread(part, max(1, decoded // IMPORTANCE_SAMPLES))
+        tighter = summary(model, faces.pixels(some), 1, IMPORTANCE_SAMPLES)
+        name = "importance_weighted"
+        found |= {key: value for key, value in tighter.items() if key.startswith(name)}
+        found |= {"importance_images": len(some), "importance_samples": IMPORTANCE_SAMPLES}
+    return found
 
 
 def spread(part: np.ndarray, most: int) -> np.ndarray:
