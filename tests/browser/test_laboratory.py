@@ -63,8 +63,9 @@ def test_runs_learn_side_by_side_on_common_axes_and_end_in_a_table(
         fill(page, "textbox", "2 to 6 values", "0.5 4")
         page.get_by_role("button", name="Train 2 runs").click()
         page.get_by_role("button", name="Stop all").wait_for()
+        # Each chart is drawn anew when there is news, one a moment after the other.
         wait_until(lambda: len(page.evaluate(RANGES)) == 2)
-        assert len(set(page.evaluate(RANGES))) == 1
+        wait_until(lambda: len(set(page.evaluate(RANGES))) == 1)
         expect(page.get_by_text("Manifold at step")).to_have_count(2)
         page.close()
     # The server is gone; the runs are not.
@@ -75,7 +76,9 @@ def test_runs_learn_side_by_side_on_common_axes_and_end_in_a_table(
         page = open_laboratory(browser, address)
         page.get_by_role("button", name="Stop all").click()
         page.get_by_role("button", name="Resume all").wait_for()
-        assert {run.status().state for run in one.here().values()} == {"stopped"}
+        # On a fast machine one may have come to its end by its validation set.
+        states = {run.status().state for run in one.here().values()}
+        assert "stopped" in states and states <= {"stopped", "finished"}
         page.get_by_text("Download CSV").wait_for()
         assert page.locator(".js-plotly-plot").count() >= 5
         page.set_viewport_size({"width": 390, "height": 844})

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from safetensors import safe_open
 
 from vae import VAE, load_checkpoint, save_checkpoint
 from vae.errors import VisageError
@@ -100,6 +101,32 @@ def test_models_shipped_draw_what_they_drew(name):
     np.testing.assert_allclose(seen, SHIPPED[name][0], rtol=1e-5)
     told = (found.card.heldout.elbo, found.card.test.elbo)
     assert told == pytest.approx(SHIPPED[name][1], rel=1e-5)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_file_that_is_replaced_while_it_is_opened_is_one_version(
+    tmp_path, model, monkeypatch, fails
+):
+    """A run writes its checkpoint anew while a page opens it, with a header of another length."""
+    path, newer = tmp_path / "checkpoint.safetensors", tmp_path / "newer.safetensors"
+    save_checkpoint(path, model, {"step": 1})
+    model.mean_image.fill_(0.25)
+    save_checkpoint(newer, model, {"step": 1_000_000})
+    opened = []
+
+    def replaced(*given, **said):
+        file = safe_open(*given, **said)
+        if not opened:
+            newer.replace(path)
+            opened.append(file)
+            if fails:
+                raise RuntimeError("size <1> is smaller than the required mapping size <2>")
+        return file
+
+    monkeypatch.setattr("vae.models.checkpoint.safe_open", replaced)
+    found = load_checkpoint(path)
+    assert found.info["step"] == 1_000_000
+    assert (found.model.mean_image == 0.25).all()
 
 
 def test_the_latents_coordinates_and_the_mean_image_are_kept(tmp_path, model):

@@ -57,7 +57,7 @@ CHUNK = 256
 # Images of a set that are judged where nobody says how many, with two latents at most and with
 # more; and the values that they hold together at most.
 AFFORDABLE = 200, 64
-AFFORDABLE_VALUES = 2**18
+AFFORDABLE_VALUES = 2**18, 2**16
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ def affordable(model: VAE) -> int:
     """
     if not model.decoder.is_exact:
         return 0
-    most = AFFORDABLE[model.latent_dim > MOST_LATENTS]
-    return max(2, min(most, AFFORDABLE_VALUES // model.pixels))
+    is_sampled = model.latent_dim > MOST_LATENTS
+    return max(2, min(AFFORDABLE[is_sampled], AFFORDABLE_VALUES[is_sampled] // model.pixels))
 
 
 @threads.single()

@@ -183,7 +183,7 @@ def _opened(path: str | os.PathLike) -> Iterator[safe_open]:
     if not Path(path).is_file():
         raise VisageError(f"There is no checkpoint at {path}.")
     try:
-        with safe_open(path, framework="pt") as file:
+        with _as_it_was(path) as file:
             yield file
     except SafetensorError as error:
         raise VisageError(
@@ -192,6 +192,26 @@ def _opened(path: str | os.PathLike) -> Iterator[safe_open]:
         ) from error
     except OSError as error:
         raise VisageError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def _as_it_was(path: str | os.PathLike) -> safe_open:
+    """A file whose header and tensors are of one version.
+
+    The package opens it for the one and again for the others, and a run may replace it in between.
+    """
+    while True:
+        before = Path(path).stat()
+        try:
+            file, broken = safe_open(path, framework="pt"), None
+        except RuntimeError as error:
+            # PyTorch's, of a file that is shorter than the header says.
+            file, broken = None, error
+        after = Path(path).stat()
+        if (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns):
+            continue
+        if file is None:
+            raise SafetensorError(str(broken))
+        return file
 
 
 def _read(file: safe_open, path: str | os.PathLike) -> tuple[dict, Architecture]:

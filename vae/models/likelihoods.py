@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -506,10 +507,9 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 }
 
 # And those that a model from elsewhere may have, of which somebody states what it was trained by.
-STATED: dict[str, type[Likelihood]] = {
-    **LIKELIHOODS,
-    **{kind.name: kind for kind in (Bernoulli, Unstated)},
-}
+STATED: Mapping[str, type[Likelihood]] = ChainMap(
+    {kind.name: kind for kind in (Bernoulli, Unstated)}, LIKELIHOODS
+)
 
 
 def bits_per_dimension(nats: float, pixels: int) -> float:
