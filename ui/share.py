@@ -17,7 +17,11 @@ def offer(choice: Choice, checkpoint: Checkpoint, axes: tuple[NamedAxis, ...] = 
 
     What is shared is the model alone, so that a deployment that is only read offers it too.
     """
-    with st.popover("Share", icon=":material/ios_share:", key="share"):
+    # What is in it is made when it is opened: most reruns are of visitors who drag.
+    popover = st.popover("Share", icon=":material/ios_share:", key="share", on_change="rerun")
+    if not popover.open:
+        return
+    with popover:
         st.markdown(
             "**One HTML file** with this model in it. It opens by a double click, on a phone or "
             "in a lecture, with no server and no network. No training image is in it."
