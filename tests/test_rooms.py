@@ -18,6 +18,7 @@ FLOORS = (
         "vae.names",
         "vae.trash",
         "vae.threads",
+        "vae.watched",
     },
     {"vae.models", "vae.datasets"},
     {"vae.latent"},

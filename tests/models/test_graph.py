@@ -1,6 +1,8 @@
 """Graphs of others in steps of our own: what they give is what ONNX Runtime gives."""
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import pytest
 import torch
 
@@ -13,9 +15,6 @@ from vae.models.foreign.opening import open_model
 from vae.models.graph import Translated
 from vae.models.steps import WEIGHTED, Step, apply, shape_of
 from vae.models.translation import Builder, Place, UntranslatableError, translate
-
-onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
 
 
 def drawn(*shape: int) -> np.ndarray:

@@ -73,10 +73,10 @@ def offer(taken: Collection[str]) -> None:
     key = f"{first.file_id}_{getattr(second, 'file_id', '')}"
     summary = st.container()
     try:
-        found, said = look(files, key)
+        found = look(files, key)
         tell(summary, found, second is not None)
         likelihood, std, data = choose(found, key, second is not None)
-        checkpoint = opened(files, said, likelihood, std, data, key)
+        checkpoint = opened(files, found, likelihood, std, data, key)
         preview(checkpoint, data, key)
         st.caption(in_page_words(what_it_can(checkpoint)))
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -108,7 +108,7 @@ def in_page_words(sentence: str) -> str:
     return words.plain(sentence)
 
 
-def look(files: tuple[bytes, bytes | None], key: str) -> tuple[Found, Said]:
+def look(files: tuple[bytes, bytes | None], key: str) -> Found:
     """What is found of the files, by what the form below it says: a run each time that changes."""
     form = st.expander("Correct what was found", icon=":material/tune:")
     known = st.session_state.get("open_looked")
@@ -136,7 +136,7 @@ def look(files: tuple[bytes, bytes | None], key: str) -> tuple[Found, Said]:
             found = answers[said] = inspect(*files, said)
     if isinstance(found, VisageError):
         raise found
-    return found, said
+    return found
 
 
 def tell(place: Any, found: Found, has_encoder: bool) -> None:
@@ -250,20 +250,19 @@ def choose(found: Found, key: str, has_encoder: bool) -> tuple[str, float | None
 
 def opened(
     files: tuple[bytes, bytes | None],
-    said: Said,
+    found: Found,
     likelihood: str,
     std: float | None,
     data: str | None,
     key: str,
 ) -> Checkpoint:
     """The model, opened once for all that is said of it."""
-    asked = key, said, likelihood, std, data
+    asked = key, found, likelihood, std, data
     known = st.session_state.get("open_model")
     if known is None or known[0] != asked:
         faces = None if data is None else library.faces(data)
         info = {} if faces is None else {"dataset": faces.name, "dataset_sha256": faces.sha256}
         with st.spinner("Opening the model…"):
-            found = inspect(*files, said)
             pictures = None if faces is None else faces.images
             model = open_model(*files, found, likelihood, std, pictures, info)
         st.session_state.open_model = known = asked, model

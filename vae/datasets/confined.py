@@ -7,7 +7,6 @@ ended when it takes too much.
 
 __all__ = ["Beside", "Brought", "EndedError", "images", "look", "photo"]
 
-import contextlib
 import hashlib
 import json
 import os
@@ -15,14 +14,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, BinaryIO
 
 import numpy as np
-import psutil
 from PIL import Image
 
 from vae.datasets import sources
@@ -31,13 +28,8 @@ from vae.datasets.image_files import Skipped
 from vae.datasets.label_tables import Gathered
 from vae.datasets.reader import Answer, Request
 from vae.errors import VisageError
-from vae.limits import Ceiling, in_words
-
-# Seconds between two looks at what a reader has taken.
-WATCH = 0.05
-
-# A machine may be busy: seconds of the clock for each second of work.
-PATIENCE = 8
+from vae.limits import Ceiling
+from vae.watched import Watch
 
 # Seconds of work that the unpacking of a whole array may take between two words.
 UNPACKING = 300
@@ -234,11 +226,13 @@ def _ask(
     output = reader.stdout
     if output is None:
         raise AssertionError("a pipe was asked for")
-    watch = _Watch(reader, seconds, in_all)
+    watch = Watch(reader, "read", Ceiling.LOOK_SECONDS, Ceiling.LOOK_MEMORY)
+    watch.begin(seconds)
     about, index, is_done = "", -1, False
     try:
         for head, content in _words(output):
-            watch.heard()
+            if not in_all:
+                watch.begin(seconds)
             if "error" in head:
                 raise VisageError(head["error"])
             is_done = is_done or "done" in head
@@ -275,54 +269,3 @@ def _words(stream: IO[bytes]) -> Iterator[Answer]:
         if len(content) < size:
             return
         yield head, content
-
-
-class _Watch:
-    """Ends a process that takes too much; :attr:`why` says what of."""
-
-    def __init__(self, process: subprocess.Popen[bytes], seconds: float, in_all: bool):
-        self.process = process
-        self.seconds = seconds
-        self.in_all = in_all
-        self.why = ""
-        self._heard = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def heard(self) -> None:
-        """There was an answer."""
-        self._heard += 1
-
-    def end(self) -> None:
-        """Nothing more is wanted."""
-        self._over.set()
-        self._thread.join()
-        self.process.kill()
-
-    def _watch(self) -> None:
-        memory = Ceiling.LOOK_MEMORY()
-        worked, began, heard = 0.0, time.monotonic(), 0
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.process.pid)
-            while not self._over.wait(WATCH):
-                times = process.cpu_times()
-                now = times.user + times.system
-                if heard != self._heard and not self.in_all:
-                    worked, began, heard = now, time.monotonic(), self._heard
-                if (
-                    now - worked > self.seconds
-                    or time.monotonic() - began > PATIENCE * self.seconds
-                ):
-                    self.why = (
-                        f"takes over {self.seconds:g} s to read, the limit "
-                        f"({Ceiling.LOOK_SECONDS.variable})"
-                    )
-                elif process.memory_info().rss > memory:
-                    self.why = (
-                        f"needs over {in_words(memory)} of memory, the limit "
-                        f"({Ceiling.LOOK_MEMORY.variable})"
-                    )
-                if self.why:
-                    self.process.kill()
-                    return

@@ -286,7 +286,7 @@ def test_a_worker_that_is_killed_is_started_again(files):
 
 
 def test_what_takes_too_long_is_ended(files, monkeypatch):
-    monkeypatch.setattr("vae.models.foreign.runtime.PATIENCE", 1)
+    monkeypatch.setattr("vae.watched.PATIENCE", 1)
     graph = Graph(files[0])
     z = {"z": np.zeros((1, 3), np.float32)}
     graph.run(z, ["image"])

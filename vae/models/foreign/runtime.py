@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,17 +21,11 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 import numpy as np
-import psutil
 
 from vae.errors import VisageError
-from vae.limits import Ceiling, in_words
+from vae.limits import Ceiling
 from vae.models.foreign import worker
-
-# Seconds between two looks at what a worker has taken.
-WATCH = 0.05
-
-# A machine may be busy: seconds of the clock for each second of work.
-PATIENCE = 8
+from vae.watched import Watch
 
 # Workers that are kept; beyond, who has not been asked for longest is ended.
 MOST_WORKERS = 6
@@ -77,7 +70,7 @@ class Graph:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._known: tuple[list[Port], list[Port]] | None = None
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
 
     @property
     def inputs(self) -> list[Port]:
@@ -155,7 +148,7 @@ class Graph:
             # Whatever a stranger's file makes a library say is no news for the server's log.
             stderr=subprocess.DEVNULL,
         )
-        self._watch = _Watch(self._process)
+        self._watch = Watch(self._process, "run", Ceiling.MODEL_SECONDS, Ceiling.MODEL_MEMORY)
         try:
             head, _ = self._ask({}, [np.frombuffer(self._content, np.uint8)], None)
         except VisageError:
@@ -187,60 +180,6 @@ class Graph:
         if "error" in answer[0]:
             raise VisageError(answer[0]["error"])
         return answer
-
-
-class _Watch:
-    """Ends a worker that takes too much; :attr:`why` says what of."""
-
-    def __init__(self, process: subprocess.Popen[bytes]):
-        self.why = ""
-        self._process = process
-        self._seconds = 0.0
-        self._turn: object = None
-        self._working = threading.Event()
-        self._over = False
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def begin(self, seconds: float) -> None:
-        """A request is sent that may take so much work."""
-        self._seconds = seconds
-        self._turn = object()
-        self._working.set()
-
-    def pause(self) -> None:
-        """It is answered."""
-        self._working.clear()
-
-    def end(self) -> None:
-        """Nothing more is wanted."""
-        self._over = True
-        self._working.set()
-
-    def _run(self) -> None:
-        memory, turn = Ceiling.MODEL_MEMORY(), None
-        worked, began = 0.0, 0.0
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self._process.pid)
-            while self._working.wait() and not self._over:
-                times = process.cpu_times()
-                now = times.user + times.system
-                if turn is not self._turn:
-                    worked, began, turn = now, time.monotonic(), self._turn
-                seconds = self._seconds
-                if now - worked > seconds or time.monotonic() - began > PATIENCE * seconds:
-                    self.why = (
-                        f"takes over {seconds:g} s to run, the limit "
-                        f"({Ceiling.MODEL_SECONDS.variable})"
-                    )
-                elif process.memory_info().rss > memory:
-                    self.why = (
-                        f"needs over {in_words(memory)} of memory, the limit "
-                        f"({Ceiling.MODEL_MEMORY.variable})"
-                    )
-                if self.why:
-                    self._process.kill()
-                    return
-                time.sleep(WATCH)
 
 
 # Of the bytes of files that are still held, and those whose workers live, the last asked at the
