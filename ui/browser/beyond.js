@@ -7,7 +7,7 @@
 import { nats } from "./balance.js";
 import { bounded, LOG_DENSITY } from "./bound.js";
 import { find } from "./dom.js";
-import { Field, label, NEAR } from "./field.js";
+import { COMPASS, Field, label } from "./field.js";
 import { theShelf } from "./shelf.js";
 import { tuple } from "./words.js";
 
@@ -157,18 +157,12 @@ export class Beyond {
       this.go(this.nearestOnWay(z));
       return { move: (/** @type {Spot} */ there) => this.go(this.nearestOnWay(there)) };
     }
-    const [left, top] = this.field.pixels(this.z);
-    const held = Math.hypot(left - at[0], top - at[1]) < NEAR;
-    const offset = held ? this.z.map((value, k) => value - z[k]) : [0, 0];
-    if (!held) this.put(z);
-    return {
-      move: (/** @type {Spot} */ there) => this.put(there.map((value, k) => value + offset[k])),
-    };
+    return this.field.hold(at, z, this.z, (there) => this.put(there));
   }
 
   /** @param {KeyboardEvent} event */
   key({ key, shiftKey }) {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[key];
+    const step = COMPASS[key];
     if (!step) return false;
     if (this.view === "ways") this.go(bounded(this.t + (step[0] + step[1]) / 32, 0, 1));
     else this.put(this.z.map((value, k) => value + step[k] * (shiftKey ? 0.5 : 0.05)));

@@ -5,11 +5,9 @@
 /** @import { Touch } from "./strokes.js" */
 
 import { contextOf, find } from "./dom.js";
+import { inAFrame, nudged, pointedAt } from "./hand.js";
 import { Nearest } from "./nearest.js";
 import { Strokes } from "./strokes.js";
-
-/** What of a frame's 16 ms steps may take. */
-const BUDGET_MS = 7;
 
 /** So many steps after the last touch, and it is near enough. */
 const MOST_STEPS = 60;
@@ -20,20 +18,8 @@ const FADE_MS = 900;
 /** How firmly what is painted is seen while it may be erased. */
 const GHOST = 0.6;
 
-/** How far a key moves the brush, in pixels of the image, alone and with Shift. */
-export const NUDGE = 1;
-export const SHOVE = 4;
-
 /** So many strokes can be undone. */
 const MOST_UNDONE = 50;
-
-/** @type {Record<string, [number, number]>} */
-export const NUDGES = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
 
 /** @typedef {{z: Float32Array, home: Float32Array, strokes: Strokes}} Before */
 
@@ -185,14 +171,9 @@ export class Brush {
 
   /** @param {KeyboardEvent} event */
   press(event) {
-    const way = NUDGES[event.key];
-    if (way && this.model) {
-      const step = event.shiftKey ? SHOVE : NUDGE;
-      const [height, width] = this.model.shape;
-      const x = Math.min(width, Math.max(0, this.touch.x + step * way[0]));
-      const y = Math.min(height, Math.max(0, this.touch.y + step * way[1]));
-      this.show({ ...this.touch, x, y });
-    } else if ((event.key === " " || event.key === "Enter") && this.model) {
+    const there = this.model && nudged(event, this.touch, this.model.shape);
+    if (there) this.show({ ...this.touch, ...there });
+    else if ((event.key === " " || event.key === "Enter") && this.model) {
       this.show(this.touch);
       this.begin();
       this.dab([this.touch]);
@@ -212,11 +193,7 @@ export class Brush {
    */
   place(event) {
     if (!this.model) return;
-    const box = this.canvas.getBoundingClientRect();
-    const [height, width] = this.model.shape;
-    const x = ((event.clientX - box.left) / box.width) * width;
-    const y = ((event.clientY - box.top) / box.height) * height;
-    this.show({ ...this.touch, x, y });
+    this.show({ ...this.touch, ...pointedAt(this.canvas, event, this.model.shape) });
   }
 
   /**
@@ -335,22 +312,12 @@ export class Brush {
     else if (this.painting === undefined) this.draw(Infinity);
   }
 
-  /**
-   * Take the steps that a frame has time for; all of them where motion is not wanted.
-   *
-   * @param {Nearest} nearest
-   */
+  /** @param {Nearest} nearest */
   follow(nearest) {
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const budget = still ? 5 * BUDGET_MS : BUDGET_MS;
-    const began = performance.now();
-    let z = this.told.z();
-    do {
-      const step = nearest.step(z);
-      z = step.z;
-      this.steps += 1;
-      this.arrived = step.arrived || this.steps >= MOST_STEPS;
-    } while (!this.arrived && performance.now() - began < budget);
+    const left = MOST_STEPS - this.steps;
+    const { z, steps, arrived } = inAFrame(this.told.z(), (at) => nearest.step(at), left);
+    this.steps += steps;
+    this.arrived = arrived;
     return z;
   }
 

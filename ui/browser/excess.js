@@ -5,10 +5,10 @@
 import { nats } from "./balance.js";
 import { bounded } from "./bound.js";
 import { normals, seeded } from "./chance.js";
-import { Curve } from "./curve.js";
 import { find } from "./dom.js";
+import { Recital } from "./recital.js";
 import { Recorded } from "./recorded.js";
-import { paintFace, paintSpread, Reel } from "./reel.js";
+import { paintFace, paintSpread } from "./reel.js";
 import { theShelf } from "./shelf.js";
 
 /** Faces of a row. */
@@ -17,7 +17,7 @@ const SHOWN = 6;
 const SETS = /** @type {const} */ (["training", "heldout"]);
 const TERMS = /** @type {const} */ (["logLikelihood", "kl"]);
 
-export class Excess {
+export class Excess extends Recital {
   view = "overfit";
 
   /** @type {Record<string, Recorded>}  By the view that is of them. */
@@ -32,14 +32,7 @@ export class Excess {
    * @param {Record<string, string>} palette
    */
   constructor(section, _subject, palette) {
-    this.section = section;
-    this.reel = new Reel(section, palette);
-    this.curve = new Curve(find(section, ".curve", HTMLCanvasElement), palette, (place) => {
-      this.reel.stop();
-      this.reel.go(place);
-    });
-    this.reel.onMoment = () => this.tell();
-    this.reel.onFace = () => this.paint();
+    super(section, palette, "excess");
     this.rows = SETS.map((_, row) => {
       const canvases = Array.from({ length: SHOWN }, () => {
         const canvas = document.createElement("canvas");
@@ -49,27 +42,6 @@ export class Excess {
       section.querySelectorAll(".six")[row].replaceChildren(...canvases);
       return canvases;
     });
-    for (const input of section.querySelectorAll("[name=excess]")) {
-      input.addEventListener("change", () => {
-        this.turn(/** @type {HTMLInputElement} */ (input).value);
-      });
-    }
-    this.arrived = () => this.take();
-  }
-
-  enter() {
-    theShelf().addEventListener("recordings", this.arrived);
-    this.take();
-  }
-
-  leave() {
-    theShelf().removeEventListener("recordings", this.arrived);
-    this.reel.stop();
-  }
-
-  resize() {
-    this.reel.resize();
-    this.curve.draw();
   }
 
   take() {
@@ -84,8 +56,7 @@ export class Excess {
 
   /** @param {string} view  `overfit` or `beta`. */
   turn(view) {
-    this.view = view;
-    this.section.dataset.view = view;
+    super.turn(view);
     const recorded = this.recorded[view];
     if (!recorded) return;
     const { told } = recorded;

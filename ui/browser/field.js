@@ -13,6 +13,14 @@ import { contextOf } from "./dom.js";
 /** As near as this, in CSS pixels, something is under a finger or the mouse. */
 export const NEAR = 22;
 
+/** Where the arrow keys lead on the plane. @type {Record<string, Spot>} */
+export const COMPASS = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
+};
+
 /** The closest that one can look, and how long it takes to go there. */
 const CLOSEST = 0.02;
 const GLIDE_MS = 450;
@@ -58,6 +66,23 @@ export class Field {
     this.extent = extent;
     this.camera = { x: 0, y: 0, half: extent };
     this.listen();
+  }
+
+  /**
+   * Take hold of a point: one that is near stays where it is under the finger, any other comes.
+   *
+   * @param {Spot} at  Where the finger is, in pixels.
+   * @param {Spot} z  The same in latents.
+   * @param {number[]} point
+   * @param {(z: number[]) => void} put
+   * @returns {Touch}
+   */
+  hold(at, z, point, put) {
+    const [left, top] = this.pixels(/** @type {Spot} */ (point));
+    const held = Math.hypot(left - at[0], top - at[1]) < NEAR;
+    const offset = held ? point.map((value, k) => value - z[k]) : [0, 0];
+    if (!held) put(z);
+    return { move: (there) => put(there.map((value, k) => value + offset[k])) };
   }
 
   listen() {

@@ -5,7 +5,7 @@
 
 import { normals } from "./chance.js";
 import { find } from "./dom.js";
-import { Field, label, NEAR } from "./field.js";
+import { COMPASS, Field, label, NEAR } from "./field.js";
 import { bounded } from "./bound.js";
 import { tuple } from "./words.js";
 
@@ -44,7 +44,7 @@ export class Generate {
       return { move: (there) => this.put(there) };
     };
     this.field.onKey = ({ key, shiftKey }) => {
-      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[key];
+      const step = COMPASS[key];
       if (!step) return false;
       this.put(this.z.map((value, k) => value + step[k] * (shiftKey ? 0.5 : 0.05)));
       return true;

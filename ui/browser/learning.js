@@ -3,17 +3,17 @@
 /** @import { Subject } from "./subject.js" */
 
 import { nats } from "./balance.js";
-import { Curve } from "./curve.js";
 import { find } from "./dom.js";
+import { Recital } from "./recital.js";
 import { Recorded } from "./recorded.js";
-import { paintFace, Reel } from "./reel.js";
+import { paintFace } from "./reel.js";
 import { theShelf } from "./shelf.js";
 import { SlowMotion } from "./slow_motion.js";
 
 /** A step of the run of which much is to be seen. */
 const TELLING = 100;
 
-export class Learning {
+export class Learning extends Recital {
   view = "film";
 
   /**
@@ -22,40 +22,12 @@ export class Learning {
    * @param {Record<string, string>} palette
    */
   constructor(section, _subject, palette) {
-    this.section = section;
-    this.reel = new Reel(section, palette);
-    this.curve = new Curve(find(section, ".curve", HTMLCanvasElement), palette, (place) => {
-      this.reel.stop();
-      this.reel.go(place);
-    });
+    super(section, palette, "learn");
     this.slow = new SlowMotion(section, palette, this.reel);
-    this.reel.onMoment = () => this.tell();
-    this.reel.onFace = () => this.paint();
     this.reel.onDraw = () => {
       if (this.view === "slow") this.slow.draw();
     };
     this.reel.onPress = (at) => this.view === "slow" && this.slow.press(at);
-    for (const input of section.querySelectorAll("[name=learn]")) {
-      input.addEventListener("change", () => {
-        this.turn(/** @type {HTMLInputElement} */ (input).value);
-      });
-    }
-    this.arrived = () => this.take();
-  }
-
-  enter() {
-    theShelf().addEventListener("recordings", this.arrived);
-    this.take();
-  }
-
-  leave() {
-    theShelf().removeEventListener("recordings", this.arrived);
-    this.reel.stop();
-  }
-
-  resize() {
-    this.reel.resize();
-    this.curve.draw();
   }
 
   take() {
@@ -80,8 +52,7 @@ export class Learning {
 
   /** @param {string} view  `film` or `slow`. */
   turn(view) {
-    this.view = view;
-    this.section.dataset.view = view;
+    super.turn(view);
     this.reel.stop();
     this.reel.hold(view === "film");
     const { recorded, place } = this.reel;

@@ -5,13 +5,10 @@
 /** @import { Model } from "./model.js" */
 /** @import { Leaning } from "./nearest.js" */
 
-import { NUDGE, NUDGES, SHOVE } from "./brush.js";
 import { crowdOf } from "./crowd.js";
 import { drawn, find } from "./dom.js";
 import { Grip, REACH } from "./grip.js";
-
-/** What of a frame's 16 ms steps may take. */
-const SPAN_MS = 7;
+import { inAFrame, nudged, pointedAt } from "./hand.js";
 
 /** So many steps after the finger has moved, and it is near enough. */
 const MOST_PULLS = 60;
@@ -134,13 +131,9 @@ export class Pull {
   /** @param {KeyboardEvent} event */
   press(event) {
     const { model, holding } = this;
-    const way = NUDGES[event.key];
-    if (way && model) {
-      const [height, width] = model.shape;
-      const step = ((event.shiftKey ? SHOVE : NUDGE) * width) / 40;
-      const x = Math.min(width, Math.max(0, this.finger.x + step * way[0]));
-      const y = Math.min(height, Math.max(0, this.finger.y + step * way[1]));
-      this.finger = { x, y };
+    const there = model && nudged(event, this.finger, model.shape, model.shape[1] / 40);
+    if (there) {
+      this.finger = there;
       if (holding === undefined) this.draw(true);
       else this.pull();
     } else if ((event.key === " " || event.key === "Enter") && model) {
@@ -156,13 +149,7 @@ export class Pull {
 
   /** @param {PointerEvent} event */
   place(event) {
-    if (!this.model) return;
-    const box = this.sheet.getBoundingClientRect();
-    const [height, width] = this.model.shape;
-    this.finger = {
-      x: ((event.clientX - box.left) / box.width) * width,
-      y: ((event.clientY - box.top) / box.height) * height,
-    };
+    if (this.model) this.finger = pointedAt(this.sheet, event, this.model.shape);
   }
 
   /** @param {number | "keys"} holder */
@@ -251,22 +238,12 @@ export class Pull {
     else if (this.holding === undefined) this.rest();
   }
 
-  /**
-   * Take the steps that a frame has time for; more of them where motion is not wanted.
-   *
-   * @param {Grip} grip
-   */
+  /** @param {Grip} grip */
   follow(grip) {
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const span = still ? 5 * SPAN_MS : SPAN_MS;
-    const began = performance.now();
-    let z = this.told.z();
-    do {
-      const step = grip.step(z, this.finger);
-      z = step.z;
-      this.steps += 1;
-      this.arrived = step.arrived || this.steps >= MOST_PULLS;
-    } while (!this.arrived && performance.now() - began < span);
+    const left = MOST_PULLS - this.steps;
+    const { z, steps, arrived } = inAFrame(this.told.z(), (at) => grip.step(at, this.finger), left);
+    this.steps += steps;
+    this.arrived = arrived;
     return z;
   }
 

@@ -5,7 +5,7 @@
 
 import { bounded } from "./bound.js";
 import { contextOf, find } from "./dom.js";
-import { Field, label, NEAR } from "./field.js";
+import { COMPASS, Field, label } from "./field.js";
 import { colour, heat } from "./paint.js";
 
 /** The half-width of the plane. */
@@ -197,18 +197,12 @@ export class Reel {
   /** @param {Spot} at @param {Spot} z */
   press(at, z) {
     if (this.onPress(at) || !this.hasHand) return undefined;
-    const [left, top] = this.field.pixels(this.z);
-    const held = Math.hypot(left - at[0], top - at[1]) < NEAR;
-    const offset = held ? this.z.map((value, k) => value - z[k]) : [0, 0];
-    if (!held) this.put(z);
-    return {
-      move: (/** @type {Spot} */ there) => this.put(there.map((value, k) => value + offset[k])),
-    };
+    return this.field.hold(at, z, this.z, (there) => this.put(there));
   }
 
   /** @param {KeyboardEvent} event */
   key({ key, shiftKey }) {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[key];
+    const way = COMPASS[key];
     if (!way || !this.hasHand) return false;
     this.put(this.z.map((value, k) => value + way[k] * (shiftKey ? LEAP : STEP)));
     return true;
