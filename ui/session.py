@@ -152,7 +152,7 @@ def _description(choice: Choice) -> str:
         lines[-1] += f", trained {when.day} {when:%B %Y}"
     if choice.dataset and not library.dataset_is_here(choice.dataset):
         lines.append(
-            f"{dataset} itself is not on this machine: Reconstruct needs it, and Explore and "
-            "Morph show its faces where it is"
+            f"its data set {dataset} is not on this machine: Reconstruct needs it, and Explore "
+            "and Morph show its faces where it is"
         )
     return "  \n".join(line[0].upper() + line[1:] for line in lines)
