@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from ui.browser import page_parts
-from vae import VAE, load_checkpoint, page, save_checkpoint
+from vae import VAE, datasets, load_checkpoint, page, save_checkpoint
 from vae.__main__ import main
 from vae.latent import decode, decoder_layers, encode, encoder_layers
 from vae.latent.packed import halved, pack, pack_encoder, portable
@@ -214,17 +214,48 @@ def test_the_same_model_twice_has_two_names(tmp_path):
     assert names == ["frey-2d", "frey-2d (2)"]
 
 
+def test_an_axis_of_a_label_becomes_a_slider(tmp_path):
+    out = tmp_path / "faces.html"
+    found = share("olivetti-2d", "--axis", "person=person 3", "--out", out)
+    assert found.exit_code == 0, found.output
+    text = out.read_text(encoding="utf-8")
+    (carried,) = re.findall(r'data-part="axes">(.*?)</script>', text)
+    (axis,) = json.loads(carried)
+    assert axis["name"] == "person 3"
+    checkpoint = load_checkpoint(CHECKPOINTS / "olivetti-2d.safetensors")
+    data = datasets.load("olivetti")
+    means = np.asarray(checkpoint.posterior.mean)
+    of_three = data.labels["person"].values[data.splits_indices().training] == 2
+    moved = means[of_three].mean(axis=0) - means[~of_three].mean(axis=0)
+    assert axis["direction"] == pytest.approx(moved, abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("nobody",), "There is no model 'nobody'"),
         (("frey-2d", "--title", "x" * 121), "at most 120 letters"),
         (("frey-2d",) * 21, "20 models at most"),
+        (("olivetti-2d", "--axis", "smile"), "no label 'smile': --axis takes person"),
+        (("olivetti-2d", "--axis", "person"), "person is one of person 1, person 2"),
+        (("olivetti-2d", *["--axis", "person=person 1"] * 7), "6 named axes at most"),
+        (("olivetti-2d", "--axis", "person=person 1", "--learn"), "leave out --axis or --learn"),
         (("empty",), "no run with a checkpoint"),
         (("broken.safetensors",), "broken.safetensors"),
         (("diverged.safetensors",), "not numbers"),
     ],
-    ids=["name", "title", "many", "folder", "damaged", "diverged"],
+    ids=[
+        "name",
+        "title",
+        "many",
+        "label",
+        "kind",
+        "axes",
+        "lesson",
+        "folder",
+        "damaged",
+        "diverged",
+    ],
 )
 def test_bad_input_gets_one_sentence_and_no_file(tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)

@@ -78,6 +78,7 @@ def write(
     title: str = "",
     encoder: bool = False,
     data: str | None = None,
+    axes: Mapping[str, Sequence[NamedAxis]] | None = None,
 ) -> int:
     """Write a page: whole or, if anything fails, not at all; arguments as for :func:`page`.
 
@@ -87,7 +88,7 @@ def write(
     Raises:
         VisageError: As :func:`page`; or the file can't be written.
     """
-    content = page(models, parts, title, encoder, data).encode()
+    content = page(models, parts, title, encoder, data, axes).encode()
     with replacing(path) as beside:
         beside.write_bytes(content)
     return len(content)

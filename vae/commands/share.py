@@ -2,14 +2,18 @@
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 
-from vae import page, runs
+from vae import datasets, page, runs
+from vae.datasets.labels import Labels
 from vae.errors import VisageError
 from vae.latent.lesson import is_teachable, journeys
+from vae.latent.packed import NamedAxis
+from vae.latent.posteriors import label_direction, training_places
 from vae.latent.surface import DecoderSurface
 from vae.limits import in_words
 from vae.models import collection
@@ -22,6 +26,9 @@ BROWSER = (_HERE / "ui" / "browser", _HERE / "visage_app" / "ui" / "browser")
 # What a lesson is called that was given no title: the paper's own.
 LESSON = "Auto-Encoding Variational Bayes, by hand"
 
+# A page has sliders for so many directions with names, as Explore has.
+MOST_AXES = 6
+
 
 @click.command("share")
 @click.argument("models", metavar="MODEL…", nargs=-1, required=True)
@@ -32,9 +39,22 @@ LESSON = "Auto-Encoding Variational Bayes, by hand"
 @click.option(
     "--with-encoder", is_flag=True, help="So that visitors can try a face of their own: larger."
 )
+@click.option(
+    "--axis",
+    "labels",
+    metavar="LABEL[=KIND]",
+    multiple=True,
+    help="A slider for the direction that goes with a label of the data, such as smile, or with "
+    "one kind of it, such as beard=full; may be repeated.",
+)
 @click.option("--learn", is_flag=True, help="The lesson of the page Learn, told with one model.")
 def share_command(
-    models: tuple[str, ...], out: Path, title: str, with_encoder: bool, learn: bool
+    models: tuple[str, ...],
+    out: Path,
+    title: str,
+    with_encoder: bool,
+    labels: tuple[str, ...],
+    learn: bool,
 ) -> None:
     """Write a page of one or more models: one file that opens anywhere, with no server.
 
@@ -46,11 +66,14 @@ def share_command(
         path, name = found(model)
         others = sum(other == name or other.startswith(f"{name} (") for other in named)
         named[f"{name} ({others + 1})" if others else name] = load_checkpoint(path)
+    if learn and labels:
+        raise VisageError("A lesson has no sliders for named axes: leave out --axis or --learn.")
     if learn:
         title = title or LESSON
         size = page.write(out, named, parts("lesson_parts"), title, True, lesson(named))
     else:
-        size = page.write(out, named, parts(), title, with_encoder)
+        axes = {name: named_axes(name, checkpoint, labels) for name, checkpoint in named.items()}
+        size = page.write(out, named, parts(), title, with_encoder, axes=axes)
     click.echo(f"{out}: {in_words(size)}. To show it in another page:", err=True)
     click.echo(page.iframe(out.name, title or page.title_of(named)))
 
@@ -78,6 +101,56 @@ def found(model: str) -> tuple[Path, str]:
         f"There is no model '{model[:200]}': give a .safetensors file, a run's folder, or the "
         "name of a model or run."
     )
+
+
+def named_axes(name: str, checkpoint: Checkpoint, wanted: Sequence[str]) -> list[NamedAxis]:
+    """Directions of labels of the faces that a model was trained on.
+
+    Arguments:
+        name: What the model is called.
+        checkpoint: The model.
+        wanted: Labels, or a label, =, and one of its kinds.
+
+    Raises:
+        VisageError: The data set is not here, or there is no such label or direction.
+    """
+    if not wanted:
+        return []
+    if len(wanted) > MOST_AXES:
+        raise VisageError(f"A page has sliders for {MOST_AXES} named axes at most.")
+    card, posterior = checkpoint.card, checkpoint.posterior
+    if not card.dataset or posterior is None:
+        raise VisageError(f"{name} does not say where its training faces lie, nor of which data.")
+    data = datasets.load(card.dataset, fetch=False)
+    means = np.asarray(posterior.mean)
+    is_it = card.dataset_sha256 in ("", data.sha256) and card.image_shape == data.image_shape
+    places = training_places(card, data, len(means)) if is_it and len(means) else None
+    if places is None:
+        raise VisageError(f"The {data.name} on this machine is not the one {name} learnt from.")
+    if data.labels is None:
+        raise VisageError(f"Nothing is known of the faces of {data.name}, so no axis has a name.")
+    labels = data.labels.at(places)
+    return [named_axis(means, labels, label) for label in wanted]
+
+
+def named_axis(means: np.ndarray, labels: Labels, wanted: str) -> NamedAxis:
+    """The direction of a label, or of a kind of one, as ``--axis`` names it."""
+    label, _, kind = (wanted, "", "") if wanted in labels.names else wanted.partition("=")
+    if label not in labels.names:
+        raise VisageError(
+            f"There is no label '{label[:100]}': --axis takes {', '.join(labels.names)[:500]}."
+        )
+    column = labels[label]
+    if not column.is_categorical:
+        if kind:
+            raise VisageError(f"{label} is a number and has no kinds: --axis {label}.")
+        return NamedAxis(label, *label_direction(means, column))
+    if kind not in column.kinds:
+        raise VisageError(
+            f"{label} is one of {', '.join(column.kinds)[:500]}: --axis '{label}=KIND' takes one."
+        )
+    place = column.kinds.index(kind)
+    return NamedAxis(kind, *label_direction(means, column, place))
 
 
 def lesson(named: dict[str, Checkpoint]) -> str:

@@ -1,6 +1,12 @@
 """What the posteriors of a training set say together: their density, and directions in them."""
 
-__all__ = ["aggregate_posterior", "group_direction", "label_direction", "told_by"]
+__all__ = [
+    "aggregate_posterior",
+    "group_direction",
+    "label_direction",
+    "told_by",
+    "training_places",
+]
 
 import math
 
@@ -8,9 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae.datasets.faces import Faces
 from vae.datasets.labels import Column
 from vae.errors import VisageError
 from vae.latent.surface import in_chunks
+from vae.models.card import ModelCard
 from vae.models.vae import Gaussian
 
 
@@ -138,3 +146,29 @@ def told_by(means: np.ndarray, direction: np.ndarray, column: Column, kind: int 
     there = counts > 0
     centres = np.bincount(values, weights=place - place.mean())[there] / counts[there]
     return float(np.sqrt((counts[there] * centres**2).sum() / len(place)) / place.std())
+
+
+def training_places(card: ModelCard, data: Faces, count: int) -> np.ndarray | None:
+    """Where in a data set the images are whose posterior a checkpoint holds.
+
+    Arguments:
+        card: What the checkpoint says of itself.
+        data: The data set that it was trained on.
+        count: The number N of images whose posterior it holds, at least one.
+
+    Returns:
+        Their places, (N,), in the posterior's order; None where they are not known.
+
+    Raises:
+        VisageError: The split that the model records can't be made.
+    """
+    split = card.split
+    if split is None:
+        # Of a model from elsewhere nobody knows what it has learnt from: those whose means it has.
+        places = np.arange(len(data))
+    else:
+        sets = data.splits_indices(split.holdout, split.test, split.how, split.seed)
+        places = sets.learning_from(split.training_images).training
+    # While a run goes on, its checkpoints hold the posterior of a part of a large set.
+    places = places[:: -(-len(places) // count)]
+    return places if len(places) == count else None
