@@ -11,6 +11,7 @@ what the pad asks for and what comes of it.
 """
 
 __all__ = [
+    "COMPARED",
     "DATA_AXES",
     "LARGEST_DECODER",
     "MOST_PINS",
@@ -18,6 +19,7 @@ __all__ = [
     "PadState",
     "colour_points",
     "draw_arrows",
+    "is_large",
     "is_point",
     "laid_out",
     "latent_pad",
@@ -134,9 +136,7 @@ def latent_pad(
         return PadState(np.zeros(2), arrows=False)
 
     model = checkpoint.model
-    carried = portable(model)
     wanted = _point(z, model.latent_dim)
-    served = carried is None or _bytes_of(carried[1]) > LARGEST_DECODER
 
     height, width = model.image_shape[:2]
     mount = f"{key}-{model.latent_dim}-{height}x{width}"
@@ -161,7 +161,7 @@ def latent_pad(
 
     problem = ""
     with st.container(gap=None):
-        payload = _packed(checkpoint, key, model_id, version, served)
+        payload, served = _packed(checkpoint, key, model_id, version)
         if payload is None:
             problem = NOT_FINITE
         else:
@@ -216,7 +216,10 @@ def colour_points(key: str, model_id: str, tint: Tint | None) -> None:
         key: As for :func:`latent_pad`; so is ``model_id``.
         tint: The label of each of the points that travel with the model.
     """
-    label = tint and {
+    if tint is None:
+        # A part that is no longer drawn takes away what it brought.
+        return
+    label = {
         "name": tint.name,
         "codes": tint.codes.tolist(),
         "legend": [list(entry) for entry in tint.legend],
@@ -233,6 +236,8 @@ def name_axes(key: str, model_id: str, axes: Sequence[NamedAxis]) -> None:
         key: As for :func:`latent_pad`; so is ``model_id``.
         axes: The directions.
     """
+    if not axes:
+        return
     told = [axis.told() for axis in axes]
     _part("axes")(key=f"{key}-axes", data={"channel": key, "model": model_id, "axes": told})
 
@@ -251,14 +256,20 @@ def pinned(key: str, model_id: str, latent_dim: int) -> list[np.ndarray]:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _packed(
-    _checkpoint: Checkpoint, channel: str, model_id: str, version: str, served: bool
-) -> bytes | None:
-    if served:
-        return pack_served(_checkpoint, channel, model_id, version)
+    _checkpoint: Checkpoint, channel: str, model_id: str, version: str
+) -> tuple[bytes | None, bool]:
+    """What a browser gets of a model, None where a weight is no number, and whether its decoder
+    stays here."""
     carried = portable(_checkpoint.model)
-    is_large = carried is not None and _bytes_of(carried[1]) > LIGHT
-    half = is_large and decoder_rounds(_checkpoint, HALF_A_GREY_LEVEL, COMPARED)
-    return pack(_checkpoint, channel, model_id, version, half)
+    if carried is None or _bytes_of(carried[1]) > LARGEST_DECODER:
+        return pack_served(_checkpoint, channel, model_id, version), True
+    half = is_large(carried[1]) and decoder_rounds(_checkpoint, HALF_A_GREY_LEVEL, COMPARED)
+    return pack(_checkpoint, channel, model_id, version, half), False
+
+
+def is_large(layers: Layers) -> bool:
+    """Whether weights are of so many bytes that they had better travel as float16."""
+    return _bytes_of(layers) > LIGHT
 
 
 def _bytes_of(layers: Layers) -> int:

@@ -11,9 +11,10 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from ui import browser, link
-from ui.latent_pad import LARGEST_DECODER, MOST_PINS, is_point, laid_out
+from ui.latent_pad import COMPARED, LARGEST_DECODER, MOST_PINS, is_large, is_point, laid_out
 from ui.library import Choice, Stored
-from vae.latent.packed import pack, pack_encoder
+from vae.latent.packed import pack, pack_encoder, portable, portable_encoder
+from vae.latent.rounding import HALF_A_GREY_LEVEL, decoder_rounds, encoder_rounds
 from vae.models.checkpoint import Checkpoint
 
 
@@ -46,10 +47,13 @@ def show(choice: Choice, checkpoint: Checkpoint) -> None:
 def packed(stored: Stored, _checkpoint: Checkpoint) -> bytes | None:
     """The decoder, after its length as uint32, and the encoder; None where no browser runs them
     or they are too large to send."""
-    encoder = pack_encoder(_checkpoint)
-    decoder = None
-    if encoder is not None:
-        decoder = pack(_checkpoint, "live", "live", str(hash(stored)))
+    carried, seen = portable(_checkpoint.model), portable_encoder(_checkpoint.model)
+    if carried is None or seen is None:
+        return None
+    half = is_large(carried[1]) and decoder_rounds(_checkpoint, HALF_A_GREY_LEVEL, COMPARED)
+    decoder = pack(_checkpoint, "live", "live", str(hash(stored)), half)
+    half = is_large(seen[1]) and encoder_rounds(_checkpoint, HALF_A_GREY_LEVEL, COMPARED)
+    encoder = pack_encoder(_checkpoint, half)
     if encoder is None or decoder is None or len(encoder) + len(decoder) > LARGEST_DECODER:
         return None
     # The encoder's numbers begin at a multiple of four.

@@ -46,7 +46,7 @@ def decoder_rounds(checkpoint: Checkpoint, most: float, values: int = COMPARED_V
     return bool(moved <= most)
 
 
-def encoder_rounds(checkpoint: Checkpoint, most: float) -> bool:
+def encoder_rounds(checkpoint: Checkpoint, most: float, values: int = COMPARED_VALUES) -> bool:
     """The same of an encoder: whether what is decoded of its means stays as it is."""
     layers = _layers(portable_encoder(checkpoint.model))
     rounded = halved(layers)
@@ -54,7 +54,7 @@ def encoder_rounds(checkpoint: Checkpoint, most: float) -> bool:
         return False
     network = checkpoint.model.decoder
     decoder = _layers(portable(checkpoint.model))
-    images = _decoded(network, decoder, _points(checkpoint, COMPARED_VALUES))
+    images = _decoded(network, decoder, _points(checkpoint, values))
     seen, met = (_encoded(checkpoint.model, weights, images) for weights in (layers, rounded))
     moved = np.abs(_decoded(network, decoder, met) - _decoded(network, decoder, seen)).max()
     return bool(moved <= most)
