@@ -4,14 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.navigation import navigate
+from ui.navigation import drawing, navigate
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
     page = navigate()
-    st.logo(HERE / "ui" / "logo.svg", size="large", icon_image=HERE / "ui" / "icon.svg")
+    st.logo(drawing("logo"), size="large", icon_image=drawing("icon"))
     st.html(HERE / "ui" / "style.css")
     with st.container(key="scripts"):
         script = (HERE / "ui" / "history.js").read_text(encoding="utf-8")

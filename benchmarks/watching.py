@@ -9,7 +9,9 @@ Train page and asks again each time the page wants it to; the browsers themselve
 deployment run elsewhere, are left out. Then a run of 10^6 records is opened on the page.
 
 With ``crowd`` many sessions open each page and ask for a rerun, all at once and again as soon as
-it has come: how long that takes, and the server's memory with them and after they have left.
+it has come: how long that takes, of the whole page and of the part that what a visitor does there
+runs again, where there is one (a fragment); and the server's memory with them and after they have
+left.
 """
 
 import asyncio
@@ -194,6 +196,9 @@ class Session:
         self.address = address.replace("http", "ws", 1) + "/_stcore/stream"
         self.page = page
         self.waits: list[float] = []
+        self.waits_for_part: list[float] = []
+        # The first fragment of the page that is shown.
+        self._shown, self._part = "", ""
         self._pages: dict[str, str] = {}
         # What a browser keeps of the messages it got, so that they are not sent again.
         self._known: set[str] = set()
@@ -207,14 +212,16 @@ class Session:
             await self._rerun(connection)
             opened.set()
             await start.wait()
-            until = time.perf_counter() + seconds
-            while time.perf_counter() < until:
-                asked = time.perf_counter()
-                await self._rerun(connection)
-                self.waits.append(time.perf_counter() - asked)
+            for part, waits in (("", self.waits), (self._part, self.waits_for_part)):
+                until = time.perf_counter() + seconds
+                while (part or waits is self.waits) and time.perf_counter() < until:
+                    asked = time.perf_counter()
+                    await self._rerun(connection, part)
+                    waits.append(time.perf_counter() - asked)
 
-    async def _rerun(self, connection: websockets.ClientConnection) -> None:
+    async def _rerun(self, connection: websockets.ClientConnection, part: str = "") -> None:
         message = BackMsg()
+        message.rerun_script.fragment_id = part
         message.rerun_script.page_script_hash = self._pages.get(self.page, "")
         message.rerun_script.cached_message_hashes.extend(self._known)
         await connection.send(message.SerializeToString())
@@ -223,15 +230,22 @@ class Session:
             kind = message.WhichOneof("type")
             if message.metadata.cacheable:
                 self._known.add(message.hash)
-            if kind == "navigation":
+            if kind == "new_session" and message.new_session.page_script_hash != self._shown:
+                self._shown, self._part = message.new_session.page_script_hash, ""
+            elif kind == "delta":
+                self._part = self._part or message.delta.fragment_id
+            elif kind == "navigation":
                 pages = message.navigation.app_pages
                 self._pages = {page.url_pathname: page.page_script_hash for page in pages}
             elif kind == "script_finished" and message.script_finished in FINISHED:
                 return
 
 
-async def crowded(address: str, page: str, count: int, seconds: float) -> list[float]:
-    """How long each rerun of a page took that so many sessions asked for at once, in seconds."""
+async def crowded(
+    address: str, page: str, count: int, seconds: float
+) -> tuple[list[float], list[float]]:
+    """How long each rerun of a page took that so many sessions asked for at once, in seconds, and
+    each of its part."""
     crowd = [Session(address, page) for _ in range(count)]
     opened = [asyncio.Event() for _ in crowd]
     start = asyncio.Event()
@@ -243,7 +257,10 @@ async def crowded(address: str, page: str, count: int, seconds: float) -> list[f
         await event.wait()
     start.set()
     await asyncio.gather(*tasks)
-    return [wait for session in crowd for wait in session.waits]
+    return (
+        [wait for session in crowd for wait in session.waits],
+        [wait for session in crowd for wait in session.waits_for_part],
+    )
 
 
 def report_crowd(
@@ -254,13 +271,16 @@ def report_crowd(
         asyncio.run(crowded(address, page, 2, 2))
     before = process.memory_info().rss
     for page in pages:
-        waits = asyncio.run(crowded(address, page, sessions, seconds))
-        print(
-            f"{page or 'explore':<12} {sessions} sessions: a rerun takes "
-            f"{statistics.median(waits):.2f} s, the slowest {max(waits):.2f} s "
-            f"({len(waits)} reruns); "
-            f"{(process.memory_info().rss - before) / sessions / 1e6:+.2f} MB a session"
-        )
+        whole, part = asyncio.run(crowded(address, page, sessions, seconds))
+        for waits, what in ((whole, "the page"), (part, "its part")):
+            if waits:
+                print(
+                    f"{page or 'explore':<12} {sessions} sessions: a rerun of {what} takes "
+                    f"{statistics.median(waits):.2f} s, the slowest {max(waits):.2f} s "
+                    f"({len(waits)} reruns)"
+                )
+        grown = (process.memory_info().rss - before) / sessions / 1e6
+        print(f"{page or 'explore':<12} {grown:+.2f} MB a session")
     time.sleep(REST)
     # Streamlit lets go of sessions that nobody came back to when the next visitor leaves.
     asyncio.run(crowded(address, "", 1, 1))

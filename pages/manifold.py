@@ -1,21 +1,11 @@
 """The paper's Figure 4: a grid of decoded faces across the latent space."""
 
-from math import ceil
-
-import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui import address, charts, header, library, session, tint
-from ui.library import Stored
-from ui.manifold import overlays, settings, traversals
-from ui.tint import Tint
-from vae import images, latent
-
-# Printed at 300 dots an inch, the picture is 20 cm wide or more: enough for a page's column.
-DPI = 300
-WIDTH = 20 / 2.54 * DPI
+from ui.manifold import grid, overlays, settings, traversals
 
 GRID, LATENTS = "The plane", "Each latent"
 
@@ -33,15 +23,15 @@ def main() -> None:
         coloured_by = None
         if overlay == overlays.MEANS:
             means = library.posterior_means(choice.stored)
-            coloured_by = tint.choose(choice, charts.rows_drawn(len(means)))
+            coloured_by = tint.choose(choice, lambda: charts.rows_drawn(len(means)))
     mark = tint.mark_of(coloured_by)
-    figure, faces = drawn(
+    figure, faces = grid.drawn(
         choice.stored, count, tail, axes, centre, overlay, equal, mark, coloured_by
     )
     with canvas:
         draw(figure, len(faces) > 1)
     with controls:
-        offer_download(faces, gap, choice.name)
+        grid.offer_download(faces, gap, choice.name)
 
 
 def choose_view(line: DeltaGenerator) -> str:
@@ -80,32 +70,6 @@ def explain() -> None:
     )
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def drawn(
-    stored: Stored,
-    count: int,
-    tail: float,
-    axes: tuple[int, int],
-    centre: np.ndarray,
-    overlay: str,
-    equal: bool,
-    mark: str,
-    _tint: Tint | None,
-) -> tuple[go.Figure, np.ndarray]:
-    """The grid as a chart, and its faces, uint8, (R, C, H, W) or (R, C, H, W, 3).
-
-    Drawn once for all visitors who look at the same.
-    """
-    checkpoint = library.load(stored)
-    if equal:
-        z = overlays.warped(stored, tail, count, axes, centre)
-    else:
-        z = latent.manifold_sheet(count, tail, checkpoint.model.latent_dim, axes, centre)
-    faces = latent.draw(checkpoint.model, z)
-    figure = charts.manifold(images.tile(faces), z, axes)
-    return overlays.lay_over(figure, overlay, stored, z, axes, _tint), faces
-
-
 def draw(figure: go.Figure, square: bool) -> None:
     with st.container(key="grid" if square else "strip"):
         st.plotly_chart(
@@ -114,21 +78,6 @@ def draw(figure: go.Figure, square: bool) -> None:
             config={"displayModeBar": False},
             alt="A grid of decoded faces" if square else "A row of decoded faces",
         )
-
-
-def offer_download(faces: np.ndarray, gap: int, name: str) -> None:
-    picture = images.tile(faces, gap)
-    scale = ceil(WIDTH / picture.shape[1])
-    st.download_button(
-        "Download for print",
-        lambda: images.png(picture, scale, DPI),
-        f"{name}-manifold.png",
-        "image/png",
-        icon=":material/download:",
-        width="stretch",
-    )
-    height, width = (scale * side * 2.54 / DPI for side in picture.shape[:2])
-    st.caption(f"PNG, {DPI} dpi, {width:.0f} × {height:.0f} cm")
 
 
 main()

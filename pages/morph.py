@@ -7,6 +7,7 @@ import streamlit as st
 from ui import header, library, session, skeleton, words
 from ui.library import Choice
 from ui.morph import film, journeys, marks, settings, stops, stretch_map
+from ui.morph.film import Film
 from vae import latent
 from vae.latent.packed import NamedAxis
 from vae.models.checkpoint import Checkpoint
@@ -14,22 +15,8 @@ from vae.models.checkpoint import Checkpoint
 
 def main() -> None:
     header.open_page("Morph", explain)
-    choice, checkpoint = session.chosen()
-    settings.take_up(choice, checkpoint)
-    what = st.segmented_control(
-        "Morph",
-        [settings.FACES, settings.AXIS],
-        default=settings.FACES,
-        required=True,
-        key="morph_what",
-        persist_state="session",
-        label_visibility="collapsed",
-    )
-    if what == settings.FACES:
-        between_faces(choice, checkpoint)
-    else:
-        along_axis(choice, checkpoint)
-    settings.keep(choice, checkpoint)
+    # What is chosen here changes nothing above or beside: this part of the page alone runs again.
+    st.fragment(morph)(*session.chosen())
 
 
 def explain() -> None:
@@ -55,6 +42,26 @@ def explain() -> None:
     )
 
 
+@words.sentences()
+def morph(choice: Choice, checkpoint: Checkpoint) -> None:
+    """All below the title."""
+    settings.take_up(choice, checkpoint)
+    what = st.segmented_control(
+        "Morph",
+        [settings.FACES, settings.AXIS],
+        default=settings.FACES,
+        required=True,
+        key="morph_what",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if what == settings.FACES:
+        between_faces(choice, checkpoint)
+    else:
+        along_axis(choice, checkpoint)
+    settings.keep(choice, checkpoint)
+
+
 def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
     chosen = stops.choose_stops(choice, checkpoint)
     with skeleton.reserving(st.session_state.get("morph_shown") != choice.stored) as reserve:
@@ -70,7 +77,7 @@ def between_faces(choice: Choice, checkpoint: Checkpoint) -> None:
             journeys.play(journey)
         with strips_place.filled():
             journeys.show_strips(journey)
-            offer_files(journey.faces, choice.name)
+            offer_files(journey.films, choice.name)
         with map_place.filled():
             clicked = stretch_map.draw(choice, checkpoint, chosen)
         with changes_place.filled():
@@ -118,16 +125,16 @@ def draw_changes(figure: go.Figure) -> None:
     )
 
 
-def offer_files(faces: dict[str, np.ndarray], name: str) -> None:
+def offer_files(films: dict[str, Film], name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             "Take away",
-            list(faces),
+            list(films),
             default=settings.KINDS[0],
             required=True,
             key="morph_take_away",
         )
-        film.download(faces[kind], f"{name}-{kind}")
+        film.download(films[kind].faces, f"{name}-{kind}")
 
 
 def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
@@ -147,11 +154,12 @@ def along_axis(choice: Choice, checkpoint: Checkpoint) -> None:
     )
     steps = np.linspace(-1.5, 1.5, 36)[:, None]
     faces = latent.draw(checkpoint.model, start + steps * direction)
+    shown = Film(faces, f"from not {name} to {name}")
     now = latent.draw(checkpoint.model, start + amount * direction)
     with st.container(horizontal=True):
         film.still(now, f"A face, {amount:+.2f} {name}")
-        film.play([film.Film(faces, f"Film from not {name} to {name}")], "axis_film")
-    film.strip(faces, f"Film strip from not {name} to {name}")
+        film.play([shown], "axis_film")
+    film.show_strip(shown)
     film.download(faces, f"{choice.name}-{name[:40]}")
 
 

@@ -47,6 +47,9 @@ LEGEND_LETTERS, HOVER_LETTERS = 28, 80
 # those after it. Where a label colours the points there are too many traces to go by their order.
 THEMED = ("#000002", "#000003", "#000004")
 
+# Colours of a map.
+STEPS = 255
+
 
 # The page gives a figure its size.
 FRAME: dict[str, Any] = {
@@ -444,12 +447,14 @@ def _magnification_map(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> go.H
     known = np.isfinite(values).any()
     low, high = np.nanpercentile(values, [1, 99.5]) if known else (0.0, 1.0)
     ticks = np.linspace(low, high, 5)
+    # In the colours' steps, a byte each: all that is seen of a value is its colour.
+    steps = np.clip((values - low) / max(high - low, 1e-6) * STEPS, 0, STEPS).round()
     return go.Heatmap(
-        z=values,
+        z=steps.astype(np.uint8) if np.isfinite(values).all() else steps,
         x=x,
         y=y,
-        zmin=low,
-        zmax=high,
+        zmin=0,
+        zmax=STEPS,
         zorder=-1,
         zsmooth="best",
         # Grey over whatever the page's own colour is: the paths are what has colour.
@@ -464,7 +469,7 @@ def _magnification_map(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> go.H
             "y": 1.0,
             "yanchor": "bottom",
             "outlinewidth": 0,
-            "tickvals": ticks,
+            "tickvals": np.linspace(0, STEPS, len(ticks)),
             "ticktext": [f"{10**tick:.1g}" if tick < 0 else f"{10**tick:.2g}" for tick in ticks],
         },
         hoverinfo="skip",

@@ -29,6 +29,7 @@ from vae import datasets, latent, runs
 from vae.datasets import sources
 from vae.datasets.faces import Faces
 from vae.errors import VisageError
+from vae.latent.posteriors import training_places
 from vae.models import collection
 from vae.models.card import ModelCard
 from vae.models.checkpoint import Checkpoint, load_checkpoint, read_card
@@ -131,6 +132,7 @@ def models() -> dict[str, Choice]:
     return named
 
 
+@functools.lru_cache(maxsize=8)
 @st.cache_resource(max_entries=8, show_spinner=False)
 def load(stored: Stored) -> Checkpoint:
     """A checkpoint, read once for each version of its file."""
@@ -191,6 +193,7 @@ def parts(card: ModelCard, data: Faces) -> dict[str, np.ndarray]:
     return {"test": sets.test, "validation": sets.validation, "training": sets.training}
 
 
+@functools.lru_cache(maxsize=8)
 @st.cache_resource(max_entries=8, show_spinner=False)
 def posterior_means(stored: Stored) -> np.ndarray:
     """The posterior means of a model's training set, (N, K); N = 0 where they are unknown."""
@@ -215,17 +218,13 @@ def training_faces(choice: Choice) -> tuple[Faces, np.ndarray, np.ndarray] | Non
         return None
     try:
         data = faces(choice.dataset)
-        named = parts(card, data)
-        # Of a model from elsewhere nobody knows what it has learnt from: those whose means it has.
-        places = named.get("training", named.get("all"))
+        places = training_places(card, data, len(means))
     except VisageError:
         # Damaged; the page Reconstruct says so.
         return None
     if places is None or difference_in_data(card, data):
         return None
-    # While a run goes on, its checkpoints hold the posterior of a part of a large set.
-    places = places[:: -(-len(places) // len(means))]
-    return (data, places, means) if len(places) == len(means) else None
+    return data, places, means
 
 
 def ranking(choice: Choice, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -276,6 +275,7 @@ def _card(stored: Stored) -> tuple[ModelCard | None, str]:
         return None, str(error)
 
 
+@functools.lru_cache(maxsize=4)
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _faces(name: str, file: Path | None, version: int) -> Faces:
     return datasets.load(name, fetch=False)

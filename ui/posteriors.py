@@ -28,7 +28,7 @@ def draw(
     latent_dim = z_mean.shape[1]
     axes = session.pick_axes(latent_dim)
     count = len(library.posterior_means(choice.stored))
-    coloured_by = tint.choose(choice, charts.rows_drawn(count)) if latent_dim > 1 else None
+    coloured_by = tint.choose(choice, lambda: charts.rows_drawn(count)) if latent_dim > 1 else None
     mark = tint.mark_of(coloured_by)
     with st.container(key="plane_coloured" if coloured_by else "plane"):
         st.plotly_chart(

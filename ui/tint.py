@@ -3,6 +3,7 @@
 __all__ = ["Tint", "choose", "mark_of", "tint"]
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -108,12 +109,12 @@ def _amounts(column: Column, values: np.ndarray) -> Tint:
     return Tint(column.name, codes, legend, told, words)
 
 
-def choose(choice: Choice, rows: np.ndarray) -> Tint | None:
+def choose(choice: Choice, rows: Callable[[], np.ndarray]) -> Tint | None:
     """A choice of what a model's points are coloured by, the same on every page; None for nothing.
 
     Arguments:
         choice: The model.
-        rows: The rows of its posterior that are drawn.
+        rows: Gives the rows of its posterior that are drawn; asked where there is a label.
     """
     training = training_faces(choice)
     if training is None:
@@ -135,4 +136,4 @@ def choose(choice: Choice, rows: np.ndarray) -> Tint | None:
     )
     if name in (None, NOTHING):
         return None
-    return tint(labels[name], places[rows])
+    return tint(labels[name], places[rows()])

@@ -303,8 +303,9 @@ def test_directions_of_change_on_the_pad(shipped, latent_dim):
 @pytest.mark.parametrize("shape", [(28, 20), (28, 23, 3)])
 def test_the_players_picture_holds_every_frame_at_its_place(frames, shape, rng):
     faces = rng.integers(0, 255, (frames, *shape), dtype=np.uint8)
-    columns = 7
-    content = base64.b64decode(film._sheet(faces, columns).partition(",")[2])
+    shown = film.Film(faces, "of noise")
+    columns = shown.columns
+    content = base64.b64decode(shown.sheet.partition(",")[2])
     sheet = np.asarray(Image.open(io.BytesIO(content)))
     for number, face in enumerate(faces):
         top, left = shape[0] * (number // columns), shape[1] * (number % columns)

@@ -117,6 +117,9 @@ COSTLY = (
     "ui.charts.posteriors",
     "ui.charts.step_changes",
     "ui.charts.stretch",
+    "ui.latent_pad.portable",
+    "vae.images.side_by_side",
+    "vae.images.tile",
 )
 
 
@@ -276,8 +279,23 @@ def test_figures_explain_themselves_where_they_are_met(shipped):
 def test_explore_shows_the_nearest_training_faces(shipped):
     save_model(shipped / "a.safetensors", **OLIVETTI)
     app = visit(z="0.5,0.5")
-    assert len(app.get("image")) == 6
+    (shown,) = app.get("image")
+    alts = [image.alt for image in shown.proto.imgs]
+    assert len(alts) == 6 and all(
+        re.fullmatch(r"Face \d+ and its reconstruction", alt) for alt in alts
+    )
     assert any("log p(z) = −2.09 nats" in text.value for text in app.markdown)
+
+
+def test_what_a_visitor_has_not_asked_for_costs_nothing(shipped):
+    """A mounted component is the most that a rerun costs: the weights, the pad and its arrows."""
+    save_model(shipped / "a.safetensors", **OLIVETTI)
+    app = visit()
+    assert len(app.get("bidi_component")) == 3
+    app.selectbox(key="tint_olivetti").set_value("person").run()
+    assert len(app.get("bidi_component")) == 4
+    app.selectbox(key="tint_olivetti").set_value("nothing").run()
+    assert len(app.get("bidi_component")) == 3
 
 
 def test_explore_without_the_data_says_how_to_see_more(shipped):

@@ -12,7 +12,7 @@
 /** @typedef {{model: string, version: string, buffer: ArrayBuffer}} Packed */
 /** @typedef {{channel: string, model: string, arrows: Arrow[]}} Directions */
 
-/** @typedef {{channel: string, model: string, label: Label | null}} Labelled */
+/** @typedef {{channel: string, model: string, label: Label}} Labelled */
 
 /** @typedef {{points: number[][], length: number}} Way  Latent points, and its length in the metric. */
 /** @typedef {{straight: Way, geodesic: Way}} Journey */
@@ -73,6 +73,8 @@ export function lay(board, data) {
   held.set(data.channel, data);
   shelf.dispatchEvent(new Event(`${data.channel} ${board}`));
   return () => {
-    if (held.get(data.channel) === data) held.delete(data.channel);
+    if (held.get(data.channel) !== data) return;
+    held.delete(data.channel);
+    shelf.dispatchEvent(new Event(`${data.channel} ${board}`));
   };
 }

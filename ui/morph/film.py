@@ -1,13 +1,14 @@
 """Films of faces: played side by side, shown as strips, and taken away as files."""
 
-__all__ = ["MILLISECONDS", "WIDTH", "Film", "download", "play", "still", "strip"]
+__all__ = ["MILLISECONDS", "WIDTH", "Film", "download", "play", "show_strip", "still"]
 
 import functools
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, sqrt
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -23,38 +24,54 @@ MILLISECONDS = 60
 WIDTH = 96
 FILE_WIDTH = 200
 
+# Frames of a strip, and pixels of it a side of theirs.
+IN_STRIP = 12
 STRIP_SCALE = 4
 
 HERE = Path(__file__).parent
 
 
-class Film(NamedTuple):
-    """A film to be played.
+@dataclass(frozen=True)
+class Film:
+    """A film to be played; what is encoded of it is encoded once.
 
     Arguments:
         faces: uint8, of shape (T, H, W) or (T, H, W, 3).
-        alt: What a screen reader says of it.
+        what: What it shows, as a screen reader says it after *Film* or *Film strip*.
         name: What stands below it.
         lines: And below that.
     """
 
     faces: np.ndarray
-    alt: str
+    what: str
     name: str = ""
     lines: tuple[str, ...] = ()
 
+    @functools.cached_property
+    def strip(self) -> str:
+        """Evenly chosen frames side by side, as a data URL."""
+        count = len(self.faces)
+        chosen = np.linspace(0, count - 1, min(IN_STRIP, count)).round().astype(int)
+        return data_url(images.side_by_side(*self.faces[chosen], gap=1), STRIP_SCALE)
 
-def strip(faces: np.ndarray, alt: str, count: int = 12) -> None:
-    """Evenly chosen frames side by side.
+    @functools.cached_property
+    def sheet(self) -> str:
+        """All frames as one picture, :attr:`columns` in a row, as a data URL."""
+        missing = -len(self.faces) % self.columns
+        blank = np.zeros_like(self.faces[:1]).repeat(missing, axis=0)
+        rows = np.concatenate([self.faces, blank]).reshape(-1, self.columns, *self.faces.shape[1:])
+        return data_url(images.tile(rows))
 
-    Arguments:
-        faces: uint8, of shape (T, H, W) or (T, H, W, 3).
-        alt: What a screen reader says of it.
-        count: How many frames.
-    """
-    chosen = np.linspace(0, len(faces) - 1, min(count, len(faces))).round().astype(int)
-    picture = images.side_by_side(*faces[chosen], gap=1)
-    st.image(data_url(picture, STRIP_SCALE), width="stretch", alt=alt)
+    @property
+    def columns(self) -> int:
+        """How many frames a row of the sheet has, so that it is about square."""
+        frames, height, width = self.faces.shape[:3]
+        return ceil(sqrt(frames * height / width))
+
+
+def show_strip(film: Film) -> None:
+    """Some frames side by side."""
+    st.image(film.strip, width="stretch", alt=f"Film strip {film.what}")
 
 
 def play(films: Sequence[Film], key: str) -> None:
@@ -67,21 +84,20 @@ def play(films: Sequence[Film], key: str) -> None:
         key: The player's name in the app.
     """
     frames, height, width = films[0].faces.shape[:3]
-    columns = ceil(sqrt(frames * height / width))
     _player()(
         key=key,
         data={
             "films": [
                 {
-                    "alt": film.alt,
+                    "alt": f"Film {film.what}",
                     "name": film.name,
                     "lines": list(film.lines),
-                    "sheet": _sheet(film.faces, columns),
+                    "sheet": film.sheet,
                 }
                 for film in films
             ],
             "frames": frames,
-            "columns": columns,
+            "columns": films[0].columns,
             "size": [width, height],
             "milliseconds": MILLISECONDS,
         },
@@ -128,13 +144,6 @@ def download(faces: np.ndarray, name: str) -> None:
 def _encoded(faces: np.ndarray, format: str, scale: int) -> bytes:
     there_and_back = np.concatenate([faces, faces[-2:0:-1]])
     return images.animation(there_and_back, format, MILLISECONDS, scale)
-
-
-def _sheet(faces: np.ndarray, columns: int) -> str:
-    """All frames as one picture, so many in a row, as a data URL."""
-    missing = -len(faces) % columns
-    padded = np.concatenate([faces, np.zeros_like(faces[:1]).repeat(missing, axis=0)])
-    return data_url(images.tile(padded.reshape(-1, columns, *faces.shape[1:])))
 
 
 @functools.cache

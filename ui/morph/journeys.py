@@ -11,6 +11,7 @@ import streamlit as st
 from ui import charts, library, paths, words
 from ui.library import Stored
 from ui.morph import film, settings
+from ui.morph.film import Film
 from vae import latent
 from vae.latent.metric import image_change
 from vae.latent.paths import LatentPath, frames
@@ -20,13 +21,11 @@ class Journey(NamedTuple):
     """What is made of some faces.
 
     Arguments:
-        routes: The path of each kind.
-        faces: The film along each, uint8, (T, H, W) or (T, H, W, 3).
+        films: The film along the path of each kind.
         changes: How much the picture changes in each step, as a chart.
     """
 
-    routes: dict[str, LatentPath]
-    faces: dict[str, np.ndarray]
+    films: dict[str, Film]
     changes: go.Figure
 
 
@@ -36,25 +35,34 @@ def travelled(stored: Stored, stops: np.ndarray, count: int, steady: bool) -> Jo
     surface, model = paths.surface(stored), library.load(stored).model
     routes = {kind: paths.route(stored, stops, kind) for kind in settings.KINDS}
     z = {kind: frames(surface, path, count, steady) for kind, path in routes.items()}
-    faces = {kind: latent.draw(model, points) for kind, points in z.items()}
+    whole = routes["straight"].length
+    films = {
+        kind: Film(
+            latent.draw(model, z[kind]),
+            f"along the {kind} path",
+            kind.capitalize(),
+            lengths(kind, path, whole),
+        )
+        for kind, path in routes.items()
+    }
     changes = {kind: image_change(surface, points) for kind, points in z.items()}
-    return Journey(routes, faces, charts.step_changes(changes))
+    return Journey(films, charts.step_changes(changes))
+
+
+def lengths(kind: str, path: LatentPath, whole: float) -> tuple[str, ...]:
+    """How long a path is, and against one of this length."""
+    lines = [f"length {path.length:.2f}"]
+    if kind != "straight":
+        share = f"{round(100 * path.length / whole - 100) if whole > 0 else 0:+d} %"
+        lines.append(share.replace("-", "−"))
+    if not path.converged:
+        lines.append("search not finished")
+    return tuple(lines)
 
 
 def play(journey: Journey) -> None:
     """The films side by side, with the lengths of their paths."""
-    whole = journey.routes["straight"].length
-    films = []
-    for kind, path in journey.routes.items():
-        lines = [f"length {path.length:.2f}"]
-        if kind != "straight":
-            share = f"{round(100 * path.length / whole - 100) if whole > 0 else 0:+d} %"
-            lines.append(share.replace("-", "−"))
-        if not path.converged:
-            lines.append("search not finished")
-        said = f"Film along the {kind} path"
-        films.append(film.Film(journey.faces[kind], said, kind.capitalize(), tuple(lines)))
-    film.play(films, "morph_films")
+    film.play(list(journey.films.values()), "morph_films")
     st.caption(
         "Lengths in the decoder's metric, and against the straight path's",
         help=words.meaning("metric", "geodesic", "spherical"),
@@ -64,6 +72,6 @@ def play(journey: Journey) -> None:
 def show_strips(journey: Journey) -> None:
     """The films as strips, below each other."""
     with st.container(gap="xsmall"):
-        for kind, film_faces in journey.faces.items():
-            st.caption(kind.capitalize())
-            film.strip(film_faces, f"Film strip of the {kind} path")
+        for shown in journey.films.values():
+            st.caption(shown.name)
+            film.show_strip(shown)

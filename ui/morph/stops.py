@@ -168,7 +168,17 @@ def from_data(choice: Choice, checkpoint: Checkpoint, stops: list[Stop], full: b
     data = library.faces(choice.dataset)
     if data.image_shape != checkpoint.model.image_shape:
         return
-    with st.popover(f"From {data.name}", icon=":material/photo_library:", disabled=full):
+    popover = st.popover(
+        f"From {data.name}",
+        icon=":material/photo_library:",
+        disabled=full,
+        key="stop_from_data",
+        on_change="rerun",
+    )
+    # What is in it is drawn when it is opened.
+    if not popover.open:
+        return
+    with popover:
         number = st.slider("Face", 0, len(data) - 1, key="stop_number")
         st.image(data_url(data.images[number]), width=WIDTH, alt=f"Face {number}")
         if st.button("Add", key="stop_add", type="primary"):

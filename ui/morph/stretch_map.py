@@ -78,7 +78,7 @@ def draw(choice: Choice, checkpoint: Checkpoint, stops: np.ndarray) -> np.ndarra
     latent_dim = checkpoint.model.latent_dim
     axes = session.pick_axes(latent_dim)
     count = len(library.posterior_means(choice.stored))
-    coloured_by = tint.choose(choice, charts.rows_drawn(count)) if latent_dim > 1 else None
+    coloured_by = tint.choose(choice, lambda: charts.rows_drawn(count)) if latent_dim > 1 else None
     clicked = st.plotly_chart(
         _figure(choice.stored, stops, axes, tint.mark_of(coloured_by), coloured_by),
         height=320 if latent_dim == 1 else 620 if coloured_by else 520,

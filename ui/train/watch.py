@@ -351,7 +351,7 @@ def _plane(run: Run, found: dict) -> go.Figure:
     if z_mean.shape[1] > 1:
         choice = _choice(stored, str(run.config.dataset))
         count = len(library.posterior_means(stored))
-        coloured_by = tint.choose(choice, charts.rows_drawn(count))
+        coloured_by = tint.choose(choice, lambda: charts.rows_drawn(count))
     labels = [str(place + 1) for place in range(len(z_mean))]
     mark = tint.mark_of(coloured_by)
     return posteriors.chart(stored, labels, axes, z_mean, z_std, mark, coloured_by)

@@ -170,45 +170,54 @@ class Faces:
         seed: int = 0,
     ) -> Splits:
         """The same division as the images' indices in the set, each in rising order."""
-        usual = usual_test_share(how)
-        share = usual if test is None else test
-        count = round(len(self) * holdout) if 0 < holdout < 1 else 0
-        tested = round(len(self) * share) if 0 < share < 1 else 0
-        if how == "blocks" and tested:
-            # Of some folds, one image more than of others.
-            folds = _folds(share)
-            tested = math.ceil(len(self) / folds) if folds <= len(self) else 0
-        is_possible = count > 0 and (tested > 0 or share == 0) and count + tested < len(self)
-        is_possible &= holdout + share < 1
-        if not is_possible and share == 0:
-            raise VisageError(
-                f"The held-out share must leave images on both sides: {holdout:g} of {len(self)} "
-                "images does not; try 0.1."
-            )
-        if not is_possible:
-            raise VisageError(
-                f"The validation and the test share, {holdout:g} and {share:g} of {len(self)} "
-                "images, must each be at least one image and leave some to train on; try 0.1 "
-                "each, or 0 for no test set."
-            )
-        if how == "blocks":
-            validation, test_set = _blocks(len(self), count, share, seed)
-        elif how == "random":
-            order = np.random.default_rng(seed).permutation(len(self))
-            validation, test_set = order[:count], order[count : count + tested]
-        else:
-            order = np.arange(len(self))
-            order = order[::-1] if how == "last" else order
-            test_set, validation = order[:tested], order[tested : tested + count]
-        held = np.concatenate([validation, test_set])
-        training = np.delete(np.arange(len(self)), held)
-        return Splits(training, np.sort(validation), np.sort(test_set))
+        return _divided(len(self), holdout, test, how, seed)
 
     def pixels(self, indices: np.ndarray) -> "np.ndarray | Pixels":
         """The chosen images as the model sees them, as :meth:`split` returns them."""
         pixels = Pixels(self.images, np.asarray(indices))
         is_large = isinstance(self.images, np.memmap) and self.images.nbytes > LARGEST_IN_MEMORY
         return pixels if is_large else np.asarray(pixels)
+
+
+@functools.lru_cache(maxsize=4)
+def _divided(total: int, holdout: float, test: float | None, how: str, seed: int) -> Splits:
+    """As :meth:`Faces.splits_indices`, of so many images; who asks again gets the same arrays."""
+    usual = usual_test_share(how)
+    share = usual if test is None else test
+    count = round(total * holdout) if 0 < holdout < 1 else 0
+    tested = round(total * share) if 0 < share < 1 else 0
+    if how == "blocks" and tested:
+        # Of some folds, one image more than of others.
+        folds = _folds(share)
+        tested = math.ceil(total / folds) if folds <= total else 0
+    is_possible = count > 0 and (tested > 0 or share == 0) and count + tested < total
+    is_possible &= holdout + share < 1
+    if not is_possible and share == 0:
+        raise VisageError(
+            f"The held-out share must leave images on both sides: {holdout:g} of {total} "
+            "images does not; try 0.1."
+        )
+    if not is_possible:
+        raise VisageError(
+            f"The validation and the test share, {holdout:g} and {share:g} of {total} "
+            "images, must each be at least one image and leave some to train on; try 0.1 "
+            "each, or 0 for no test set."
+        )
+    if how == "blocks":
+        validation, test_set = _blocks(total, count, share, seed)
+    elif how == "random":
+        order = np.random.default_rng(seed).permutation(total)
+        validation, test_set = order[:count], order[count : count + tested]
+    else:
+        order = np.arange(total)
+        order = order[::-1] if how == "last" else order
+        test_set, validation = order[:tested], order[tested : tested + count]
+    held = np.concatenate([validation, test_set])
+    training = np.delete(np.arange(total), held)
+    sets = Splits(training, np.sort(validation), np.sort(test_set))
+    for indices in sets:
+        indices.flags.writeable = False
+    return sets
 
 
 class Pixels:
