@@ -5,8 +5,8 @@
 Trains both kinds by the default recipe for so many seconds, on 5,000 portraits by two threads, and
 prints a row for each: steps, test ELBO with its standard error, PSNR of the reconstructions of
 test images, weights and bytes of the decoder as it travels. Steps a second are measured first, so
-that the learning rate has come down when time is up. The picture shows what each makes of the same
-test images.
+that the learning rate has come down when time is up. The picture shows test images, and below them
+what each makes of these.
 """
 
 from pathlib import Path
@@ -42,7 +42,7 @@ def main(seconds: float, only: str | None, threads: int, picture: Path | None) -
     faces = datasets.load("cartoon").images[:IMAGES]
     pixels = (faces.reshape(len(faces), -1) / np.float32(255)).astype(np.float32)
     test, validation, training = np.split(pixels, [len(pixels) // 10, len(pixels) // 5])
-    rows = []
+    rows = [test[:SHOWN]]
     for network in ("conv", "mlp") if only is None else (only,):
         model, steps, took = learnt(network, seconds, training, validation)
         bound = evaluate(model, test, samples=8)["elbo"]
@@ -57,7 +57,7 @@ def main(seconds: float, only: str | None, threads: int, picture: Path | None) -
         )
         rows.append(again[:SHOWN])
     if picture is not None:
-        # A row for each network, side by side its images.
+        # A row of images, and one for each network.
         sheet = np.stack(rows).reshape(len(rows), SHOWN, *faces.shape[1:])
         lines = [np.concatenate(list(row), axis=1) for row in sheet]
         Image.fromarray(np.uint8(np.rint(255 * np.concatenate(lines)))).save(picture)
