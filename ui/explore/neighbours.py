@@ -36,15 +36,16 @@ def show(choice: Choice, z: np.ndarray) -> None:
         "decoder's reconstruction."
     )
     # One element for all: an element costs a server more than a picture does.
-    st.image(
-        _beside_reconstructions(choice.stored, numbers, nearest, data.sha256, data),
-        [
-            f"#{number} · {distance:.2f} away"
-            for number, distance in zip(numbers, distances, strict=True)
-        ],
-        width=WIDTH,
-        alt=[f"Face {number} and its reconstruction" for number in numbers],
-    )
+    with st.container(key="neighbours"):
+        st.image(
+            _beside_reconstructions(choice.stored, numbers, nearest, data.sha256, data),
+            [
+                f"#{number} · {distance:.2f} away"
+                for number, distance in zip(numbers, distances, strict=True)
+            ],
+            width=WIDTH,
+            alt=[f"Face {number} and its reconstruction" for number in numbers],
+        )
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
