@@ -132,6 +132,8 @@ def models() -> dict[str, Choice]:
     return named
 
 
+# Streamlit's cache reads a file once, however many ask at the same time, and looks through the
+# function's signature whenever it is asked; Python's, before it, finds at once what has been read.
 @functools.lru_cache(maxsize=8)
 @st.cache_resource(max_entries=8, show_spinner=False)
 def load(stored: Stored) -> Checkpoint:
