@@ -214,9 +214,10 @@ def test_the_same_model_twice_has_two_names(tmp_path):
     assert names == ["frey-2d", "frey-2d (2)"]
 
 
-def test_an_axis_of_a_label_becomes_a_slider(tmp_path):
+@pytest.mark.parametrize("others", [(), ("frey-2d",)], ids=["alone", "beside one without it"])
+def test_an_axis_of_a_label_becomes_a_slider(tmp_path, others):
     out = tmp_path / "faces.html"
-    found = share("olivetti-2d", "--axis", "person=person 3", "--out", out)
+    found = share(*others, "olivetti-2d", "--axis", "person=person 3", "--out", out)
     assert found.exit_code == 0, found.output
     text = out.read_text(encoding="utf-8")
     (carried,) = re.findall(r'data-part="axes">(.*?)</script>', text)

@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -72,8 +72,7 @@ def share_command(
         title = title or LESSON
         size = page.write(out, named, parts("lesson_parts"), title, True, lesson(named))
     else:
-        axes = {name: named_axes(name, checkpoint, labels) for name, checkpoint in named.items()}
-        size = page.write(out, named, parts(), title, with_encoder, axes=axes)
+        size = page.write(out, named, parts(), title, with_encoder, axes=axes_of(named, labels))
     click.echo(f"{out}: {in_words(size)}. To show it in another page:", err=True)
     click.echo(page.iframe(out.name, title or page.title_of(named)))
 
@@ -103,21 +102,46 @@ def found(model: str) -> tuple[Path, str]:
     )
 
 
-def named_axes(name: str, checkpoint: Checkpoint, wanted: Sequence[str]) -> list[NamedAxis]:
-    """Directions of labels of the faces that a model was trained on.
+def axes_of(named: Mapping[str, Checkpoint], wanted: Sequence[str]) -> dict[str, list[NamedAxis]]:
+    """Directions of labels of the faces that models were trained on, by the models' names: each
+    has those of the labels that are known of its faces.
 
     Arguments:
-        name: What the model is called.
-        checkpoint: The model.
+        named: The models.
         wanted: Labels, or a label, =, and one of its kinds.
 
     Raises:
-        VisageError: The data set is not here, or there is no such label or direction.
+        VisageError: Of none of the models there is a direction of a label; why not of the first.
     """
-    if not wanted:
-        return []
     if len(wanted) > MOST_AXES:
         raise VisageError(f"A page has sliders for {MOST_AXES} named axes at most.")
+    axes: dict[str, list[NamedAxis]] = {}
+    problems: dict[str, list[VisageError]] = {label: [] for label in wanted}
+    for name, checkpoint in named.items() if wanted else ():
+        axes[name] = []
+        try:
+            means, labels = labelled(name, checkpoint)
+        except VisageError as problem:
+            for label in wanted:
+                problems[label].append(problem)
+            continue
+        for label in wanted:
+            try:
+                axes[name].append(named_axis(means, labels, label))
+            except VisageError as problem:
+                problems[label].append(problem)
+    for met in problems.values():
+        if len(met) == len(named):
+            raise met[0]
+    return axes
+
+
+def labelled(name: str, checkpoint: Checkpoint) -> tuple[np.ndarray, Labels]:
+    """The posterior means of a model's training faces, (N, K), and what is known of each.
+
+    Raises:
+        VisageError: The data set is not here, or nothing is known of its faces.
+    """
     card, posterior = checkpoint.card, checkpoint.posterior
     if not card.dataset or posterior is None:
         raise VisageError(f"{name} does not say where its training faces lie, nor of which data.")
@@ -129,8 +153,7 @@ def named_axes(name: str, checkpoint: Checkpoint, wanted: Sequence[str]) -> list
         raise VisageError(f"The {data.name} on this machine is not the one {name} learnt from.")
     if data.labels is None:
         raise VisageError(f"Nothing is known of the faces of {data.name}, so no axis has a name.")
-    labels = data.labels.at(places)
-    return [named_axis(means, labels, label) for label in wanted]
+    return means, data.labels.at(places)
 
 
 def named_axis(means: np.ndarray, labels: Labels, wanted: str) -> NamedAxis:
