@@ -66,8 +66,9 @@ def test_without_steps_it_is_the_encoder(trained):
     model, images = trained
     found = refine(model, images, steps=0)
     encoded = encode(model, images)
-    np.testing.assert_array_equal(found.posterior.mean, encoded.mean)
-    np.testing.assert_array_equal(found.posterior.log_var, encoded.log_var)
+    # One thread adds up in another order than two.
+    np.testing.assert_allclose(found.posterior.mean, encoded.mean, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.posterior.log_var, encoded.log_var, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(found.elbo, found.encoder_elbo)
 
 

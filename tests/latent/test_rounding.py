@@ -1,12 +1,15 @@
 """Weights of float16: where no picture shows it, and half as long."""
 
 import json
+import struct
 
 import numpy as np
 import pytest
 import torch
 
 from ui import latent_pad
+from ui.library import Stored
+from ui.reconstruct import live
 from vae import VAE
 from vae.latent.packed import pack, pack_encoder
 from vae.latent.rounding import ONE_GREY_LEVEL, decoder_rounds, encoder_rounds
@@ -53,7 +56,15 @@ def test_what_rounding_moves_too_far_is_told():
 
 def test_large_weights_reach_the_pad_as_float16_and_small_ones_as_they_are():
     large, small = convolutional((64, 64, 3), "medium"), convolutional((20, 18), "small")
-    light = latent_pad._packed(large, "pad", "large", "1", False)
-    assert header(light)["half"]
+    light, served = latent_pad._packed(large, "pad", "large", "1")
+    assert header(light)["half"] and not served
     assert len(light) < 2 * 2**20
-    assert "half" not in header(latent_pad._packed(small, "pad", "small", "1", False))
+    assert "half" not in header(latent_pad._packed(small, "pad", "small", "1")[0])
+
+
+def test_large_networks_reach_the_camera_as_float16_and_small_ones_as_they_are():
+    for name, shape, half in (("medium", (64, 64, 3), True), ("small", (20, 18), False)):
+        carried = live.packed(Stored(name, 1), convolutional(shape, name))
+        (length,) = struct.unpack_from("<I", carried)
+        for network in (carried[4 : 4 + length], carried[4 + length :]):
+            assert header(network).get("half", False) is half
