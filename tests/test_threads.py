@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from vae import threads
 from vae.latent.evidence import judge
 from vae.latent.paths import geodesic
 from vae.latent.refine import refine
@@ -62,3 +63,16 @@ def test_who_searches_takes_one_thread_and_gives_the_others_back(asked, search):
     finally:
         torch.set_num_threads(before)
     assert seen == {1}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "order"),
+    [
+        ("GenuineIntel", "fpu avx avx2 avx512f amx_tile", "AVX512,STRICT"),
+        ("GenuineIntel", "fpu avx avx2", "AVX2,STRICT"),
+        ("GenuineIntel", "fpu avx", ""),
+        ("AuthenticAMD", "fpu avx avx2 avx512f", ""),
+    ],
+)
+def test_intel_s_library_adds_up_in_one_order_where_it_can(vendor, flags, order):
+    assert threads._same_sums(f"vendor_id\t: {vendor}\nflags\t\t: {flags}\n") == order
