@@ -10,16 +10,13 @@ from ui.library import Choice
 from ui.pictures import data_url
 from vae import images, latent
 from vae.datasets.labels import Column, Labels
-from vae.latent.packed import NamedAxis
+from vae.latent.packed import MOST_AXES, NamedAxis
 from vae.latent.posteriors import group_direction, label_direction, told_by
 from vae.models.checkpoint import Checkpoint
 
 # Faces offered at a time, and how wide each is in CSS pixels.
 COUNT = 18
 WIDTH = 84
-
-# Explore has sliders for so many axes, those that were looked at last.
-MOST_SLIDERS = 6
 
 MARKED = "faces I mark"
 
@@ -182,7 +179,8 @@ def offer_slider(choice: Choice, axis: NamedAxis) -> None:
     if wanted:
         refused.discard(axis.name)
         axes[axis.name] = axis
-        for name in list(axes)[:-MOST_SLIDERS]:
+        # Those that were looked at last stay.
+        for name in list(axes)[:-MOST_AXES]:
             del axes[name]
     else:
         refused.add(axis.name)

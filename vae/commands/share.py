@@ -12,7 +12,7 @@ from vae import datasets, page, runs
 from vae.datasets.labels import Labels
 from vae.errors import VisageError
 from vae.latent.lesson import is_teachable, journeys
-from vae.latent.packed import NamedAxis
+from vae.latent.packed import MOST_AXES, NamedAxis
 from vae.latent.posteriors import label_direction, training_places
 from vae.latent.surface import DecoderSurface
 from vae.limits import in_words
@@ -25,9 +25,6 @@ BROWSER = (_HERE / "ui" / "browser", _HERE / "visage_app" / "ui" / "browser")
 
 # What a lesson is called that was given no title: the paper's own.
 LESSON = "Auto-Encoding Variational Bayes, by hand"
-
-# A page has sliders for so many directions with names, as Explore has.
-MOST_AXES = 6
 
 
 @click.command("share")

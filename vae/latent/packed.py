@@ -2,6 +2,7 @@
 
 __all__ = [
     "EXTENT",
+    "MOST_AXES",
     "Layers",
     "NamedAxis",
     "halved",
@@ -27,6 +28,9 @@ from vae.models.vae import VAE
 
 # (weight, bias) of each layer, of shape (out, in) and (out,).
 Layers = list[tuple[np.ndarray, np.ndarray]]
+
+# A pad has sliders for so many directions with names.
+MOST_AXES = 6
 
 
 class NamedAxis(NamedTuple):
