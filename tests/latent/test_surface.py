@@ -9,7 +9,7 @@ import torch
 from tests.latent.surfaces import FREY, frey_surface, small_model, small_posterior
 from vae.errors import VisageError
 from vae.latent.paths import geodesic
-from vae.latent.surface import LEAST_PRECISION, DecoderSurface, _fitted_weights
+from vae.latent.surface import LEAST_PRECISION, NEGLIGIBLE, DecoderSurface, _fitted_weights
 from vae.models.checkpoint import load_checkpoint
 
 
@@ -39,6 +39,15 @@ def test_the_precision_networks_weights_are_positive_and_no_step_lowers_the_like
 
     reached = [likelihood(steps) for steps in (0, 1, 2, 5, 20, 60)]
     assert reached == sorted(reached)
+
+
+def test_no_number_of_the_precision_network_is_so_small_that_it_is_slow(rng):
+    """Where all variances are alike all weights but a few vanish, and no data may be near some."""
+    basis = torch.from_numpy(np.exp(-rng.random((360, 48)) * 200)).float()
+    basis[:, 7] = 0
+    weights = _fitted_weights(basis, torch.full((360, 20), 0.9))
+    assert (weights == NEGLIGIBLE).any()
+    assert (weights >= NEGLIGIBLE).all() and weights.isfinite().all()
 
 
 def test_without_a_posterior_samples_of_the_prior_stand_in_for_it():

@@ -50,6 +50,10 @@ COMPARED_AT_ONCE = 2**22
 # The precision of a pixel that nothing is known of: that of a uniform grey value in [0, 1].
 LEAST_PRECISION = 12.0
 
+# What takes no part in a sum of single precision, and whose product with another such is still a
+# normal number.
+NEGLIGIBLE = 1e-18
+
 
 class Surface:
     r"""A smooth map from the latent space into image space, whose geometry z inherits.
@@ -353,13 +357,17 @@ def _fitted_weights(basis: Tensor, variances: Tensor) -> Tensor:
     logarithm bounds it from below by a function whose maximum is known, so each step can only
     raise it and no weight turns negative.
 
+    Most weights of a decoder that says one variance everywhere vanish, and a processor takes many
+    times as long over numbers that are nearly 0 (subnormal ones): nothing here gets so small.
+
     Shapes: (n, C), (n, D) -> (C, D).
     """
+    basis = torch.where(basis < NEGLIGIBLE, 0.0, basis)
     weights = (1 / variances).mean(dim=0).expand(basis.shape[1], -1) / basis.sum(dim=1).mean()
-    expected = basis.T @ variances
+    expected = (basis.T @ variances).clamp_(min=NEGLIGIBLE)
     for _ in range(FITTING_STEPS):
         precision = basis @ weights + LEAST_PRECISION
-        weights = weights * (basis.T @ (1 / precision)) / expected
+        weights = (weights * (basis.T @ (1 / precision)) / expected).clamp_(min=NEGLIGIBLE)
     return weights
 
 
