@@ -94,53 +94,92 @@ def faint(page: Page, selector: str) -> list[dict]:
     return low or [{"text": "none of these is on the page", "ratio": 0}]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_begins_at_the_top_of_a_projector(browser, app, name):
-    page = opened(browser, app, name)
+@pytest.fixture(scope="module", params=PAGES)
+def on_projector(request: pytest.FixtureRequest, browser: Browser, app: str) -> Iterator[Page]:
+    """Each page in the light theme, opened once for all that is looked at there."""
+    page = opened(browser, app, request.param)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def on_phone(request: pytest.FixtureRequest, browser: Browser, app: str) -> Iterator[Page]:
+    """Each page on a phone, and in the dark theme."""
+    page = opened(browser, app, request.param, PHONE, "dark")
+    yield page
+    page.context.close()
+
+
+def on_page(name: str, fixture: str) -> pytest.MarkDecorator:
+    """Have a test look at one page alone."""
+    return pytest.mark.parametrize(fixture, [name], indirect=True, scope="module")
+
+
+def test_a_page_begins_at_the_top_of_a_projector(on_projector):
+    page = on_projector
     # What a page was before it was this one may still be going.
     page.wait_for_function("document.querySelector('h1').getBoundingClientRect().bottom < 64")
     title = page.locator("h1").bounding_box()
-    question = page.get_by_role("button", name="What am I looking at?")
-    beside = question.bounding_box()
+    beside = page.get_by_role("button", name="What am I looking at?").bounding_box()
     assert title["y"] + title["height"] < 64
     assert abs(title["y"] + title["height"] / 2 - beside["y"] - beside["height"] / 2) < 8
-    question.click()
-    expect(page.get_by_role("dialog").locator(".katex-display")).to_be_visible()
-    page.context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_phone(browser, app, name):
-    page = opened(browser, app, name, PHONE)
+def test_a_page_fits_a_phone(on_phone):
+    page = on_phone
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    question = page.get_by_role("button", name="What am I looking at?")
-    question.click()
-    expect(page.get_by_role("dialog").locator(".katex-display")).to_be_visible()
-    page.context.close()
 
 
-def test_a_run_shows_its_whole_curve_on_a_projector(browser, app):
-    page = opened(browser, app, "train")
+@on_page("train", "on_projector")
+def test_a_run_shows_its_whole_curve_on_a_projector(on_projector):
+    page = on_projector
     curve = page.locator(".st-key-run_elbo .js-plotly-plot").bounding_box()
     assert curve["y"] + curve["height"] <= PROJECTOR["height"]
-    page.context.close()
 
 
-def test_the_manifold_is_whole_on_a_projector_and_first_on_a_phone(browser, app):
-    page = opened(browser, app, "manifold")
+@on_page("manifold", "on_projector")
+def test_the_manifold_is_whole_on_a_projector(on_projector):
+    page = on_projector
     grid = page.locator(".st-key-grid").bounding_box()
     assert grid["y"] + grid["height"] <= PROJECTOR["height"]
     # Tall enough that faces are seen from the last row.
     assert grid["height"] > 500
-    page.context.close()
-    page = opened(browser, app, "manifold", PHONE)
+
+
+@on_page("manifold", "on_phone")
+def test_the_manifold_comes_first_on_a_phone(on_phone):
+    page = on_phone
     grid = page.locator(".st-key-grid").bounding_box()
     assert grid["y"] < PHONE["height"] / 2
     controls = page.locator("[data-testid=stMain] :is([data-testid=stSlider], [role=switch])")
     controls.first.wait_for()
     boxes = [control.bounding_box() for control in controls.all()]
     assert all(box["y"] >= grid["y"] + grid["height"] for box in boxes)
-    page.context.close()
+
+
+def test_a_page_has_a_title_of_its_own_and_words_for_its_pictures(on_projector, request):
+    page, name = on_projector, request.node.callspec.params["on_projector"]
+    expect(page).to_have_title(f"{name.title()} · Visage")
+    assert page.locator("img:not([alt]), img[alt='']").count() == 0
+    charts = page.get_by_test_id("stPlotlyChart")
+    assert all(chart.get_attribute("aria-label") for chart in charts.all())
+
+
+def test_what_is_said_by_the_way_can_be_read(on_projector):
+    assert_can_be_read(on_projector)
+
+
+def test_what_is_said_by_the_way_can_be_read_in_the_dark_theme(on_phone):
+    assert_can_be_read(on_phone)
+
+
+def assert_can_be_read(page: Page) -> None:
+    assert faint(page, QUIET) == []
+    page.get_by_role("button", name="What am I looking at?").click()
+    expect(page.get_by_role("dialog").locator(".katex-display")).to_be_visible()
+    assert faint(page, "[role=dialog] :is(p, a)") == []
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 @pytest.mark.parametrize("size", [PROJECTOR, PHONE], ids=["projector", "phone"])
@@ -161,27 +200,6 @@ def test_no_figure_of_a_run_is_cut(browser, app, size):
     ticks = page.locator(".st-key-run_elbo .ytick text")
     ticks.first.wait_for()
     assert not [text for text in ticks.all_text_contents() if "e+" in text]
-    page.context.close()
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_a_title_of_its_own_and_words_for_its_pictures(browser, app, name):
-    page = opened(browser, app, name)
-    expect(page).to_have_title(f"{name.title()} · Visage")
-    assert page.locator("img:not([alt]), img[alt='']").count() == 0
-    charts = page.get_by_test_id("stPlotlyChart")
-    assert all(chart.get_attribute("aria-label") for chart in charts.all())
-    page.context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_what_is_said_by_the_way_can_be_read(browser, app, name, scheme):
-    page = opened(browser, app, name, scheme=scheme)
-    assert faint(page, QUIET) == []
-    page.get_by_role("button", name="What am I looking at?").click()
-    page.get_by_role("dialog").locator(".katex-display").wait_for()
-    assert faint(page, "[role=dialog] :is(p, a)") == []
     page.context.close()
 
 
