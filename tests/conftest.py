@@ -1,13 +1,18 @@
 """What all tests share: folders of their own, so that none writes into the repository."""
 
+import functools
 import os
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 
 # Read before any test changes it: where the person who runs the tests keeps data sets.
 GIVEN_DATA = Path(os.environ.get("VISAGE_DATA") or "data").resolve()
+
+
+installed_components = functools.cache(manifest_scanner.scan_component_manifests)
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +35,8 @@ def _app_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
         PagesManager.uses_pages_directory = False
 
     monkeypatch.setattr(PagesManager, "__init__", constructed)
+    # Each AppTest would look through all that is installed for what is installed once.
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", installed_components)
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import pytest
@@ -26,6 +26,8 @@ CHECKPOINTS = ROOT / "checkpoints"
 FILMED = np.array([[-0.5, 1.0], [1.0, -1.0]], dtype=np.float32)
 
 Server = Callable[[Path, Mapping[str, str]], AbstractContextManager[str]]
+Scheme = Literal["light", "dark"]
+Tab = Callable[..., AbstractContextManager[Page]]
 
 
 @pytest.fixture(scope="session")
@@ -107,11 +109,39 @@ def app_server() -> Server:
     return served
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page in a window of its own."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    yield page
+@pytest.fixture(scope="session")
+def tab(browser: Browser) -> Iterator[Tab]:
+    """``tab(width, height, scheme)``: a tab that others have had before, as a context manager.
+
+    What Chromium has compiled stays with it, so that the app opens there in a third of the time
+    that it takes in a window of its own. Nothing else stays: no storage, no cookie, no page.
+    """
+    context = browser.new_context()
+    free: list[Page] = []
+
+    @contextmanager
+    def opened(width: int = 1280, height: int = 1000, scheme: Scheme = "light") -> Iterator[Page]:
+        page = free.pop() if free else context.new_page()
+        page.set_default_timeout(60_000)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme, reduced_motion="no-preference")
+        try:
+            yield page
+        except BaseException:
+            page.close()
+            raise
+        page.evaluate("() => { try { localStorage.clear(); sessionStorage.clear(); } catch {} }")
+        page.mouse.up()
+        page.goto("about:blank")
+        context.clear_cookies()
+        free.append(page)
+
+    yield opened
     context.close()
+
+
+@pytest.fixture
+def page(tab: Tab) -> Iterator[Page]:
+    """A page of usual size."""
+    with tab() as page:
+        yield page

@@ -126,7 +126,11 @@ class Traffic:
     def __init__(self, page: Page):
         self.sent: list[int] = []
         self.received: list[int] = []
+        self.page = page
         page.on("websocket", self._watch)
+
+    def end(self) -> None:
+        self.page.remove_listener("websocket", self._watch)
 
     def _watch(self, socket) -> None:
         socket.on("framesent", lambda data: self.sent.append(len(data)))
@@ -134,16 +138,19 @@ class Traffic:
 
 
 @pytest.fixture
-def page(browser: Browser, app: str) -> Iterator[Page]:
-    with browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
-        page = context.new_page()
-        page.traffic = Traffic(page)
-        page.failures = []
-        page.on("pageerror", lambda error: page.failures.append(error))
-        page.goto(app)
-        ready(page)
-        yield page
-        assert not page.failures
+def page(page: Page, app: str) -> Iterator[Page]:
+    page.traffic, failures = Traffic(page), []
+
+    def note(error) -> None:
+        failures.append(error)
+
+    page.on("pageerror", note)
+    page.goto(app)
+    ready(page)
+    yield page
+    page.traffic.end()
+    page.remove_listener("pageerror", note)
+    assert not failures
 
 
 def ready(page: Page) -> None:
@@ -316,8 +323,11 @@ def decoded(
                 const { mean, deviation } = decoder.decode(Float32Array.from(z), true);
                 return [...mean, ...deviation];
             });
-            const bytes = new Uint8Array(Float32Array.from(found.flat()).buffer);
-            return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+            const reader = new FileReader();
+            const read = new Promise((done) => (reader.onload = done));
+            reader.readAsDataURL(new Blob([Float32Array.from(found.flat())]));
+            await read;
+            return reader.result.split(",")[1];
         }""",
         {
             "script": script("model.js"),
@@ -752,9 +762,9 @@ def test_two_latents_of_many_are_chosen(page: Page):
     assert shades > 50
 
 
-def test_less_motion_jumps(browser: Browser, app: str):
-    with browser.new_context(reduced_motion="reduce") as context:
-        page = context.new_page()
+def test_less_motion_jumps(tab, app: str):
+    with tab() as page:
+        page.emulate_media(reduced_motion="reduce")
         page.goto(app)
         ready(page)
         page.locator(".pad").press("Shift+ArrowRight")
@@ -805,10 +815,8 @@ def test_the_plane_goes_as_far_as_z_and_comes_back(page: Page):
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1440, 900)])
-def test_every_slider_is_in_sight(browser: Browser, app: str, size):
-    width, height = size
-    with browser.new_context(viewport={"width": width, "height": height}) as context:
-        page = context.new_page()
+def test_every_slider_is_in_sight(tab, app: str, size):
+    with tab(*size) as page:
         page.goto(app)
         ready(page)
         choose(page, "ten")

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from vae.runs import create, trainer
 from vae.training.recipes import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("explore", "learn", "manifold", "reconstruct", "morph", "train", "data")
-PROJECTOR = {"width": 1280, "height": 720}
-PHONE = {"width": 390, "height": 844}
+PROJECTOR = 1280, 720
+PHONE = 390, 844
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 
@@ -66,9 +66,8 @@ def write_diverged(path: Path) -> None:
     run.set_status(state="finished", step=10)
 
 
-def opened(browser: Browser, address: str, name: str, size=PROJECTOR, scheme="light") -> Page:
+def opened(page: Page, address: str, name: str) -> Page:
     """A page of the app, once its script has run to its end and its charts are drawn."""
-    page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
     # A model whose data set is on every machine.
     page.goto(f"{address}/{'' if name == 'explore' else name}?model=olivetti-2d")
     expect(page.locator("h1")).to_be_visible(timeout=60_000)
@@ -95,19 +94,17 @@ def faint(page: Page, selector: str) -> list[dict]:
 
 
 @pytest.fixture(scope="module", params=PAGES)
-def on_projector(request: pytest.FixtureRequest, browser: Browser, app: str) -> Iterator[Page]:
+def on_projector(request: pytest.FixtureRequest, tab, app: str) -> Iterator[Page]:
     """Each page in the light theme, opened once for all that is looked at there."""
-    page = opened(browser, app, request.param)
-    yield page
-    page.context.close()
+    with tab(*PROJECTOR) as page:
+        yield opened(page, app, request.param)
 
 
 @pytest.fixture(scope="module", params=PAGES)
-def on_phone(request: pytest.FixtureRequest, browser: Browser, app: str) -> Iterator[Page]:
+def on_phone(request: pytest.FixtureRequest, tab, app: str) -> Iterator[Page]:
     """Each page on a phone, and in the dark theme."""
-    page = opened(browser, app, request.param, PHONE, "dark")
-    yield page
-    page.context.close()
+    with tab(*PHONE, "dark") as page:
+        yield opened(page, app, request.param)
 
 
 def on_page(name: str, fixture: str) -> pytest.MarkDecorator:
@@ -134,14 +131,14 @@ def test_a_page_fits_a_phone(on_phone):
 def test_a_run_shows_its_whole_curve_on_a_projector(on_projector):
     page = on_projector
     curve = page.locator(".st-key-run_elbo .js-plotly-plot").bounding_box()
-    assert curve["y"] + curve["height"] <= PROJECTOR["height"]
+    assert curve["y"] + curve["height"] <= PROJECTOR[1]
 
 
 @on_page("manifold", "on_projector")
 def test_the_manifold_is_whole_on_a_projector(on_projector):
     page = on_projector
     grid = page.locator(".st-key-grid").bounding_box()
-    assert grid["y"] + grid["height"] <= PROJECTOR["height"]
+    assert grid["y"] + grid["height"] <= PROJECTOR[1]
     # Tall enough that faces are seen from the last row.
     assert grid["height"] > 500
 
@@ -150,7 +147,7 @@ def test_the_manifold_is_whole_on_a_projector(on_projector):
 def test_the_manifold_comes_first_on_a_phone(on_phone):
     page = on_phone
     grid = page.locator(".st-key-grid").bounding_box()
-    assert grid["y"] < PHONE["height"] / 2
+    assert grid["y"] < PHONE[1] / 2
     controls = page.locator("[data-testid=stMain] :is([data-testid=stSlider], [role=switch])")
     controls.first.wait_for()
     boxes = [control.bounding_box() for control in controls.all()]
@@ -183,33 +180,32 @@ def assert_can_be_read(page: Page) -> None:
 
 
 @pytest.mark.parametrize("size", [PROJECTOR, PHONE], ids=["projector", "phone"])
-def test_no_figure_of_a_run_is_cut(browser, app, size):
-    page = browser.new_context(viewport=size).new_page()
-    page.goto(f"{app}/train?run=diverged")
-    values = page.get_by_test_id("stMetricValue")
-    expect(values.first).to_have_text("−49,123,457", timeout=60_000)
-    expect(values).to_have_count(4)
-    for value in values.all():
-        assert value.evaluate(WHOLE)
-        box = value.bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= size["width"]
-    boxes = [value.bounding_box() for value in values.all()]
-    for left, right in itertools.pairwise(boxes):
-        assert left["x"] + left["width"] <= right["x"] or right["y"] > left["y"] + 8
-    # Neither are those at the axis, nor are they told in powers of e.
-    ticks = page.locator(".st-key-run_elbo .ytick text")
-    ticks.first.wait_for()
-    assert not [text for text in ticks.all_text_contents() if "e+" in text]
-    page.context.close()
+def test_no_figure_of_a_run_is_cut(tab, app, size):
+    with tab(*size) as page:
+        page.goto(f"{app}/train?run=diverged")
+        values = page.get_by_test_id("stMetricValue")
+        expect(values.first).to_have_text("−49,123,457", timeout=60_000)
+        expect(values).to_have_count(4)
+        for value in values.all():
+            assert value.evaluate(WHOLE)
+            box = value.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+        boxes = [value.bounding_box() for value in values.all()]
+        for left, right in itertools.pairwise(boxes):
+            assert left["x"] + left["width"] <= right["x"] or right["y"] > left["y"] + 8
+        # Neither are those at the axis, nor are they told in powers of e.
+        ticks = page.locator(".st-key-run_elbo .ytick text")
+        ticks.first.wait_for()
+        assert not [text for text in ticks.all_text_contents() if "e+" in text]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_who_goes_by_the_keyboard_sees_where_they_are(browser, app, scheme):
-    page = opened(browser, app, "train", scheme=scheme)
-    places = []
-    for _ in range(16):
-        page.keyboard.press("Tab")
-        places.append(page.evaluate(CONTRAST, ":focus"))
-    assert len({place["name"] for place in places}) > 10
-    assert not [place for place in places if place["ring"] < 2 or place["ratio"] < 3]
-    page.context.close()
+def test_who_goes_by_the_keyboard_sees_where_they_are(tab, app, scheme):
+    with tab(*PROJECTOR, scheme) as page:
+        opened(page, app, "train")
+        places = []
+        for _ in range(16):
+            page.keyboard.press("Tab")
+            places.append(page.evaluate(CONTRAST, ":focus"))
+        assert len({place["name"] for place in places}) > 10
+        assert not [place for place in places if place["ring"] < 2 or place["ratio"] < 3]

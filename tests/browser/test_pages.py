@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.conftest import link_frey
 from vae import VAE, save_checkpoint
@@ -55,15 +55,12 @@ def is_of_others(message) -> bool:
 class Visit:
     """A page that notes what goes wrong."""
 
-    def __init__(self, browser: Browser, size: str = "wide", scheme: str = "light"):
-        width, height = SIZES[size]
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme
-        )
-        self.page = self.context.new_page()
+    def __init__(self, tab, size: str = "wide", scheme: str = "light"):
+        self.tab = tab(*SIZES[size], scheme)
         self.problems: list[str] = []
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", self._note)
+
+    def _note_error(self, error) -> None:
+        self.problems.append(str(error))
 
     def _note(self, message) -> None:
         if message.type in ("error", "warning") and not is_of_others(message):
@@ -76,10 +73,15 @@ class Visit:
         return self.page
 
     def __enter__(self) -> "Visit":
+        self.page = self.tab.__enter__()
+        self.page.on("pageerror", self._note_error)
+        self.page.on("console", self._note)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
+    def __exit__(self, *trouble: object) -> None:
+        self.page.remove_listener("pageerror", self._note_error)
+        self.page.remove_listener("console", self._note)
+        self.tab.__exit__(*trouble)
 
 
 def settle(page: Page) -> None:
@@ -96,8 +98,8 @@ def face(page: Page) -> str:
 
 @pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("narrow", "dark")])
 @pytest.mark.parametrize("name", EVERY_PAGE)
-def test_every_page_opens_without_an_error(browser, app, name, size, scheme):
-    with Visit(browser, size, scheme) as visit:
+def test_every_page_opens_without_an_error(tab, app, name, size, scheme):
+    with Visit(tab, size, scheme) as visit:
         page = visit.open(f"{app}/{'' if name == 'explore' else name}")
         expect(page.locator("h1")).to_have_text(name.title())
         expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -106,8 +108,8 @@ def test_every_page_opens_without_an_error(browser, app, name, size, scheme):
         assert not visit.problems
 
 
-def test_the_first_visitor_of_a_server_may_come_to_any_page(browser, app_server, folders):
-    with app_server(ROOT / "app.py", folders) as fresh, Visit(browser) as visit:
+def test_the_first_visitor_of_a_server_may_come_to_any_page(tab, app_server, folders):
+    with app_server(ROOT / "app.py", folders) as fresh, Visit(tab) as visit:
         page = visit.open(f"{fresh}/manifold?model=frey-10d")
         expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=60_000)
         expect(page.get_by_test_id("stSidebarNavLink").first).to_have_text(re.compile("Explore"))
@@ -117,10 +119,10 @@ def test_the_first_visitor_of_a_server_may_come_to_any_page(browser, app_server,
         assert not visit.problems
 
 
-def test_the_first_page_is_found_by_its_name_too(browser, app_server, folders):
+def test_the_first_page_is_found_by_its_name_too(tab, app_server, folders):
     with app_server(ROOT / "app.py", folders) as fresh:
         for _ in range(2):
-            with Visit(browser) as visit:
+            with Visit(tab) as visit:
                 page = visit.open(f"{fresh}/explore?model=frey-10d")
                 face(page)
                 expect(page.locator("h1")).to_have_text("Explore")
@@ -129,8 +131,8 @@ def test_the_first_page_is_found_by_its_name_too(browser, app_server, folders):
                 assert not visit.problems
 
 
-def test_every_page_is_reached_from_the_menu(browser, app):
-    with Visit(browser) as visit:
+def test_every_page_is_reached_from_the_menu(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(app)
         for name in (*PAGES[1:], PAGES[0]):
             page.get_by_test_id("stSidebarNavLink").filter(has_text=name.title()).click()
@@ -140,8 +142,8 @@ def test_every_page_is_reached_from_the_menu(browser, app):
         assert not visit.problems
 
 
-def test_back_leads_from_page_to_page(browser, app):
-    with Visit(browser) as visit:
+def test_back_leads_from_page_to_page(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(app)
         seen = ["Explore", "Manifold", "Reconstruct", "Train"]
         face(page)
@@ -167,12 +169,12 @@ def test_back_leads_from_page_to_page(browser, app):
         assert not visit.problems
 
 
-def test_a_link_opens_the_same_face(browser, app):
-    with Visit(browser) as visit:
+def test_a_link_opens_the_same_face(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(f"{app}/?model=frey-2d&z=1,-0.5")
         there = face(page)
         assert "z=1%2C-0.5" in page.url or "z=1,-0.5" in page.url
-    with Visit(browser) as visit:
+    with Visit(tab) as visit:
         page = visit.open(app)
         assert face(page) != there
         page.get_by_role("button", name="Random").click()
@@ -180,12 +182,12 @@ def test_a_link_opens_the_same_face(browser, app):
         page.wait_for_function("!location.search.includes('z=0%2C0')")
         settle(page)
         link, here = page.url, face(page)
-    with Visit(browser) as visit:
+    with Visit(tab) as visit:
         assert same_picture(visit.open(link), here)
 
 
-def test_pins_and_axes_survive_a_reload_and_travel_in_the_link(browser, app):
-    with Visit(browser) as visit:
+def test_pins_and_axes_survive_a_reload_and_travel_in_the_link(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(f"{app}/?model=frey-10d")
         face(page)
         page.get_by_label("Latent across").select_option("4")
@@ -199,7 +201,7 @@ def test_pins_and_axes_survive_a_reload_and_travel_in_the_link(browser, app):
         expect(page.get_by_label("Latent across")).to_have_value("4")
         settle(page)
         link = page.url
-    with Visit(browser) as visit:
+    with Visit(tab) as visit:
         page = visit.open(link)
         assert same_picture(page, there)
         expect(page.locator(".tray .kept")).to_have_count(1)
@@ -216,8 +218,8 @@ def test_pins_and_axes_survive_a_reload_and_travel_in_the_link(browser, app):
         assert not visit.problems
 
 
-def test_a_link_goes_as_far_as_its_z(browser, app):
-    with Visit(browser) as visit:
+def test_a_link_goes_as_far_as_its_z(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(f"{app}/?model=frey-2d&z=-31.5,12")
         face(page)
         expect(page.locator(".readout")).to_have_text("z = (−31.50, 12.00)")
@@ -229,8 +231,8 @@ def test_a_link_goes_as_far_as_its_z(browser, app):
 
 
 @pytest.mark.parametrize("model", ["frey-2d", "frey-10d"])
-def test_on_a_projector_the_whole_pad_is_in_sight(browser, app, model):
-    with Visit(browser) as visit:
+def test_on_a_projector_the_whole_pad_is_in_sight(tab, app, model):
+    with Visit(tab) as visit:
         visit.page.set_viewport_size({"width": 1280, "height": 720})
         page = visit.open(f"{app}/?model={model}")
         face(page)
@@ -239,8 +241,8 @@ def test_on_a_projector_the_whole_pad_is_in_sight(browser, app, model):
                 assert box["y"] >= 0 and box["y"] + box["height"] <= 720
 
 
-def test_what_arrows_say_is_beside_the_cursor_and_apart(browser, app):
-    with Visit(browser) as visit:
+def test_what_arrows_say_is_beside_the_cursor_and_apart(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(f"{app}/?model=frey-10d")
         labels = page.locator(".overlay .arrow text")
         expect(labels).to_have_count(2, timeout=60_000)
@@ -258,8 +260,8 @@ def touch(one: dict, other: dict) -> bool:
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1280, 720), (390, 844)])
-def test_all_of_z_can_be_read(browser, app, size):
-    with Visit(browser) as visit:
+def test_all_of_z_can_be_read(tab, app, size):
+    with Visit(tab) as visit:
         visit.page.set_viewport_size({"width": size[0], "height": size[1]})
         page = visit.open(f"{app}/?model=frey-10d&z=-0.5,1,-1.5,2,-2.25,0.75,-1,0.5,-0.25,-3")
         face(page)
@@ -289,8 +291,8 @@ def same_picture(page: Page, there: str) -> bool:
     return page.evaluate(measure, [face(page), there]) <= 3
 
 
-def test_the_chosen_model_stays_across_pages_and_in_the_url(browser, app):
-    with Visit(browser) as visit:
+def test_the_chosen_model_stays_across_pages_and_in_the_url(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(f"{app}/?model=frey-10d")
         page.get_by_test_id("stSidebarNavLink").filter(has_text="Manifold").click()
         expect(page.locator("h1")).to_have_text("Manifold")
@@ -298,8 +300,8 @@ def test_the_chosen_model_stays_across_pages_and_in_the_url(browser, app):
         assert not visit.problems
 
 
-def test_hovering_over_the_manifold_tells_z(browser, app):
-    with Visit(browser) as visit:
+def test_hovering_over_the_manifold_tells_z(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(f"{app}/manifold")
         plot = page.locator(".js-plotly-plot .nsewdrag").first
         expect(plot).to_be_visible(timeout=60_000)
@@ -308,8 +310,8 @@ def test_hovering_over_the_manifold_tells_z(browser, app):
         expect(page.locator(".hovertext")).to_contain_text("z₁")
 
 
-def test_the_manifold_is_printed_sharp(browser, app):
-    with Visit(browser) as visit:
+def test_the_manifold_is_printed_sharp(tab, app):
+    with Visit(tab) as visit:
         page = visit.open(f"{app}/manifold")
         with page.expect_download() as download:
             page.get_by_text("Download for print").click()
@@ -322,13 +324,13 @@ def test_the_manifold_is_printed_sharp(browser, app):
         assert (blocks == blocks[:, :1, :, :1]).all()
 
 
-def test_a_running_model_changes_in_place(browser, app, folders, monkeypatch):
+def test_a_running_model_changes_in_place(tab, app, folders, monkeypatch):
     monkeypatch.setenv("VISAGE_RUNS", folders["VISAGE_RUNS"])
     run = create(TrainingConfig(dataset="olivetti", steps=10))
     running = this_process()
     run.set_status(state="running", pid=running.pid, born=running.born)
     save(run, seed=0)
-    with Visit(browser) as visit:
+    with Visit(tab) as visit:
         page = visit.open(f"{app}/?model={run.name}&z=0.5,0.5")
         before = face(page)
         page.evaluate("window.stayed = true")

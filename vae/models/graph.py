@@ -280,6 +280,6 @@ class Stepped(Network):
         """As :meth:`Network.with_layers`."""
         twin = copy.deepcopy(self)
         for place, (weight, bias) in enumerate(layers):
-            twin.weight[place].data.copy_(torch.from_numpy(weight))
-            twin.bias[place].data.copy_(torch.from_numpy(bias))
+            twin.weight[place].data.copy_(torch.tensor(weight))
+            twin.bias[place].data.copy_(torch.tensor(bias))
         return twin
