@@ -71,7 +71,7 @@ def agree(model, given, tolerance=2e-6) -> Builder:
     x = np.random.default_rng(0).normal(size=(batch, *given)).astype(np.float32)
     values, weights = [torch.from_numpy(x)], iter(layers)
     for step in steps:
-        layer = [torch.from_numpy(part) for part in next(weights)] if step.op in WEIGHTED else ()
+        layer = [torch.tensor(part) for part in next(weights)] if step.op in WEIGHTED else ()
         taken = [values[of] for of in step.of]
         values.append(apply(step, taken, *(layer or (None, None))))
         # What is told of the shapes is what the tensors have.
